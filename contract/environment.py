@@ -1,0 +1,100 @@
+"""What `HEADRACE_*` variables say: read in one place, once per process, and passed down."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .clock import Clock, recorded_clock
+from .errors import InvalidArgumentError
+
+_LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where this process keeps and finds things.
+
+    Attributes:
+        home: The state folder; created by whoever first needs it.
+        namespace: Part of every online key, so that several installations share one store.
+        packages: Further packages to discover feature groups in.
+        redis: The URL of an online store of one's own; `None` means the embedded Valkey.
+        offline: A folder or an `s3://` address.
+        asked_clock: The instant in `HEADRACE_CLOCK`, if any; `clock` says what holds.
+    """
+
+    home: Path
+    namespace: str
+    packages: tuple[str, ...]
+    redis: str | None
+    offline: str
+    asked_clock: datetime | None
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
+        """Read the variables of this process, or the given ones.
+
+        Raises:
+            InvalidArgumentError: A variable's value cannot be used.
+        """
+        values = os.environ if variables is None else variables
+        home = Path(values.get("HEADRACE_HOME") or ".headrace").resolve()
+        namespace = values.get("HEADRACE_NAMESPACE") or "default"
+        if not namespace.isidentifier():
+            raise InvalidArgumentError(
+                argument="HEADRACE_NAMESPACE",
+                problem=f"{namespace!r} is no identifier",
+                remedy="use letters, digits and underscores",
+            )
+        return cls(
+            home=home,
+            namespace=namespace,
+            packages=tuple(
+                name
+                for name in (values.get("HEADRACE_PACKAGES") or "").replace(",", " ").split()
+                if name
+            ),
+            redis=values.get("HEADRACE_REDIS") or None,
+            offline=values.get("HEADRACE_OFFLINE") or str(home / "offline"),
+            asked_clock=_instant("HEADRACE_CLOCK", values.get("HEADRACE_CLOCK")),
+        )
+
+    @property
+    def redis_url(self) -> str:
+        """Where the online store answers: the given URL, or the embedded Valkey's unix socket."""
+        return self.redis or f"unix://{self.valkey_socket}"
+
+    @property
+    def valkey_socket(self) -> Path:
+        """The embedded Valkey's socket: the same for every process of a home."""
+        socket = self.home / "valkey" / "valkey.sock"
+        if len(os.fsencode(socket)) <= _LONGEST_SOCKET_PATH:
+            return socket
+        name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"headrace-{os.getuid()}-{name}" / "valkey.sock"
+
+    def clock(self) -> Clock:
+        """The clock of this home: frozen at the recorded instant, or real.
+
+        Raises:
+            ClockConflictError: `HEADRACE_CLOCK` differs from the one recorded in the home.
+        """
+        return recorded_clock(self.home, self.asked_clock)
+
+
+def _instant(name: str, text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidArgumentError(
+            argument=name,
+            problem=f"{text!r} is no instant",
+            remedy="write it as 2018-01-02T00:00:00Z",
+        ) from error
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

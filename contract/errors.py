@@ -1,0 +1,298 @@
+"""Every error that Headrace raises on purpose.
+
+    HeadraceError
+    ├── DefinitionError                  a declaration is wrong; raised at import
+    ├── RequestError                     what a caller asked for cannot be answered
+    │   ├── InvalidFeatureReferenceError
+    │   ├── UnknownNameError             with the nearest names
+    │   ├── InvalidEntityError           a join key is missing, unknown or of the wrong type
+    │   ├── InvalidArgumentError
+    │   └── TooLargeError
+    ├── DataError                        rows were refused; nothing was written
+    │   ├── ColumnMismatchError
+    │   ├── RowsOutsidePartitionError
+    │   ├── DuplicateRowsError
+    │   ├── SchemaChangeError
+    │   └── PartitionOutOfRangeError
+    ├── StoreError                       a store did not do what it was asked
+    │   ├── StoreUnavailableError
+    │   ├── StateLostError               the online store lost what says how far it is complete
+    │   ├── FencedError                  a newer computation of the partition is being published
+    │   ├── EvictionPolicyError
+    │   ├── OutOfMemoryError
+    │   └── CommitConflictError
+    └── EnvironmentConflictError         this process cannot run here as asked
+        ├── HomeInUseError
+        ├── PortTakenError
+        └── ClockConflictError
+
+A class builds its message from typed fields and keeps them as attributes. How an error reaches a
+caller (gRPC status, exit status) is decided at the edge, in one table each.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class HeadraceError(Exception):
+    """The root; catch it to catch whatever Headrace raises on purpose."""
+
+
+class DefinitionError(HeadraceError):
+    """A declaration is wrong; raised at import, before anything runs."""
+
+    def __init__(self, *, subject: str, field: str, problem: str, remedy: str) -> None:
+        """Name the declared thing, its field, what is wrong and what to do.
+
+        The subject names kind and name: `feature group 'household_spend'`.
+        """
+        self.subject, self.field, self.problem, self.remedy = subject, field, problem, remedy
+        super().__init__(f"{subject}, {field}: {problem}. {remedy}")
+
+
+class RequestError(HeadraceError):
+    """What a caller asked for cannot be answered as asked."""
+
+
+class InvalidFeatureReferenceError(RequestError):
+    """A reference is not of the form `group[@version][:feature]`."""
+
+    def __init__(self, *, reference: str) -> None:
+        """Keep the text that could not be read."""
+        self.reference = reference
+        super().__init__(
+            f"{reference!r} is no feature reference;"
+            " write group:feature, group, or group@version:feature",
+        )
+
+
+class UnknownNameError(RequestError):
+    """A name that nothing bears; the message gives the nearest ones that exist."""
+
+    def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
+        """Say which kind of thing (`feature group`) was asked for by which name, among which."""
+        self.kind, self.name, self.known = kind, name, tuple(sorted(known))
+        self.nearest = tuple(difflib.get_close_matches(name, self.known, n=3, cutoff=0.5))
+        names = self.nearest or self.known[:5]
+        hint = (
+            f"; did you mean {_either(names)}?"
+            if self.nearest
+            else f"; known: {', '.join(names) or 'none'}"
+        )
+        super().__init__(f"there is no {kind} {name!r}{hint}")
+
+
+class InvalidEntityError(RequestError):
+    """A join key value is missing, of the wrong type or out of range."""
+
+    def __init__(self, *, entity: str, join_key: str, expected: str, got: object) -> None:
+        """Name the entity, its join key, the type expected and the value that came instead."""
+        self.entity, self.join_key, self.expected, self.got = entity, join_key, expected, got
+        super().__init__(
+            f"entity {entity!r}, join key {join_key!r}: expected {expected}, got {_shown(got)}",
+        )
+
+
+class InvalidArgumentError(RequestError):
+    """An argument of a request is wrong for another reason."""
+
+    def __init__(self, *, argument: str, problem: str, remedy: str) -> None:
+        """Name the argument, what is wrong with it and what to do."""
+        self.argument, self.problem, self.remedy = argument, problem, remedy
+        super().__init__(f"{argument}: {problem}; {remedy}")
+
+
+class TooLargeError(RequestError):
+    """A request asks for more than the server answers at once."""
+
+    def __init__(self, *, what: str, count: int, limit: int) -> None:
+        """Say how many of what were asked for, and how many may be."""
+        self.what, self.count, self.limit = what, count, limit
+        super().__init__(f"{count} {what} in one request, at most {limit}; split the request")
+
+
+class DataError(HeadraceError):
+    """Rows were refused before they were written; what was there stays in place."""
+
+
+class ColumnMismatchError(DataError):
+    """Columns or their types are not the declared ones; nothing is ever cast silently."""
+
+    def __init__(self, *, table: str, differences: Sequence[str]) -> None:
+        """List each difference: missing, unexpected, or expected against found type."""
+        self.table, self.differences = table, tuple(differences)
+        super().__init__(
+            f"{table}: columns differ from the declared schema: {'; '.join(differences)}."
+            " Cast explicitly in the function, or change the schema",
+        )
+
+
+class RowsOutsidePartitionError(DataError):
+    """Rows whose event timestamp does not lie in the partition that they were offered for."""
+
+    def __init__(self, *, table: str, partition: str, count: int, window: str) -> None:
+        """Say how many rows lie outside which half-open window."""
+        self.table, self.partition, self.count, self.window = table, partition, count, window
+        super().__init__(
+            f"{table}, partition {partition}: {count} rows lie outside {window};"
+            " filter by event timestamp (start <= t < end) before returning them",
+        )
+
+
+class DuplicateRowsError(DataError):
+    """Several rows for one (entity, event timestamp), or a join key that is null."""
+
+    def __init__(
+        self, *, table: str, partition: str, count: int, key: Sequence[str], problem: str
+    ) -> None:
+        """Say how many rows break the key, which columns form it and how."""
+        self.table, self.partition, self.count, self.key = table, partition, count, tuple(key)
+        super().__init__(
+            f"{table}, partition {partition}: {count} rows {problem} ({', '.join(key)});"
+            " a feature group holds one row per entity and event timestamp",
+        )
+
+
+class SchemaChangeError(DataError):
+    """A table's schema would change in a way that its readers cannot follow."""
+
+    def __init__(self, *, table: str, changes: Sequence[str]) -> None:
+        """List the changes; the way forward is a new version of the group."""
+        self.table, self.changes = table, tuple(changes)
+        super().__init__(
+            f"{table}: {'; '.join(changes)}. Only adding a nullable feature works in place;"
+            " declare the group with the next version instead",
+        )
+
+
+class PartitionOutOfRangeError(DataError):
+    """A partition that does not exist: before the history begins, not over yet, or misspelled."""
+
+    def __init__(self, *, subject: str, partition: str, first: str, last: str) -> None:
+        """Name the first and the last partition that exist."""
+        self.subject, self.partition, self.first, self.last = subject, partition, first, last
+        super().__init__(
+            f"{subject} has no partition {partition!r}; they run from {first} to {last}"
+        )
+
+
+class StoreError(HeadraceError):
+    """A store did not do what it was asked."""
+
+
+class StoreUnavailableError(StoreError):
+    """A store cannot be reached, or broke off; nothing is known to be wrong with what it holds."""
+
+    def __init__(self, *, store: str, reason: str) -> None:
+        """Name the store by its address (without its password) and the reason it gave."""
+        self.store, self.reason = store, reason
+        super().__init__(
+            f"the store at {store} is unavailable: {reason};"
+            " check that it runs, then repeat the call",
+        )
+
+
+class StateLostError(StoreError):
+    """The online store does not know how far a group is complete: it lost its data."""
+
+    def __init__(self, *, group: str, missing: str) -> None:
+        """Name the group and what is missing."""
+        self.group, self.missing = group, missing
+        super().__init__(
+            f"feature group {group!r}: the online store lost its {missing}; publish the group again"
+        )
+
+
+class FencedError(StoreError):
+    """A newer computation of the same partition has begun to publish; this one must stop."""
+
+    def __init__(self, *, group: str, partition: str, generation: int) -> None:
+        """Name what was refused."""
+        self.group, self.partition, self.generation = group, partition, generation
+        super().__init__(
+            f"feature group {group!r}, partition {partition}: generation {generation} was refused,"
+            " because a newer one is being published;"
+            " publish the partition again to send the newest",
+        )
+
+
+class EvictionPolicyError(StoreError):
+    """The online store would evict rows silently."""
+
+    def __init__(self, *, store: str, policy: str) -> None:
+        """Name the policy that was found."""
+        self.store, self.policy = store, policy
+        super().__init__(
+            f"the online store at {store} evicts rows by {policy!r}, which would turn known"
+            " entities into unknown ones; set maxmemory-policy to noeviction",
+        )
+
+
+class OutOfMemoryError(StoreError):
+    """The online store refused a write because its memory is full; what it held is still served."""
+
+    def __init__(self, *, store: str, group: str, partition: str) -> None:
+        """Name what could not be written."""
+        self.store, self.group, self.partition = store, group, partition
+        super().__init__(
+            f"the online store at {store} is out of memory while publishing {group!r},"
+            f" partition {partition}; give it more memory, then publish the partition again",
+        )
+
+
+class CommitConflictError(StoreError):
+    """Another process committed the same partition at the same time."""
+
+    def __init__(self, *, table: str, partition: str, reason: str) -> None:
+        """Name the partition and what the table format said."""
+        self.table, self.partition, self.reason = table, partition, reason
+        super().__init__(
+            f"{table}, partition {partition}: another process committed it"
+            f" at the same time ({reason});"
+            " run the partition again",
+        )
+
+
+class EnvironmentConflictError(HeadraceError):
+    """This process cannot run here as asked."""
+
+
+class HomeInUseError(EnvironmentConflictError):
+    """Another `headrace up` runs on the same home."""
+
+    def __init__(self, *, home: str, pid: int) -> None:
+        """Name the home and the process that holds it."""
+        self.home, self.pid = home, pid
+        super().__init__(
+            f"another `headrace up` (process {pid}) runs on {home};"
+            " stop it, or set HEADRACE_HOME to another folder",
+        )
+
+
+class PortTakenError(EnvironmentConflictError):
+    """A port that was asked for is in use."""
+
+    def __init__(self, *, address: str, purpose: str, option: str) -> None:
+        """Name the address, what it was for and the option that changes it."""
+        self.address, self.purpose, self.option = address, purpose, option
+        super().__init__(f"{address} is in use, wanted for {purpose}; choose another with {option}")
+
+
+class ClockConflictError(EnvironmentConflictError):
+    """`HEADRACE_CLOCK` differs from the one that this home was created with."""
+
+    def __init__(self, *, home: str, recorded: str, asked: str) -> None:
+        """Name both clocks."""
+        self.home, self.recorded, self.asked = home, recorded, asked
+        super().__init__(
+            f"HEADRACE_CLOCK is {asked}, but {home} runs at {recorded};"
+            " unset it to join, or choose another HEADRACE_HOME",
+        )
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(repr(name) for name in names)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{value!r} ({type(value).__name__})"

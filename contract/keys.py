@@ -1,0 +1,122 @@
+"""Online keys: injective, typed, short, and with all groups of one entity in one Cluster slot.
+
+A row's key is `{tt}` + 2 bytes of group id + entity bytes. The id stands for (namespace, group,
+version) and fixes the types of the join keys, so entity bytes have to be injective for one tuple of
+types only. The tag holds two characters of a safe alphabet: a raw `}` (0x7d) inside it would end
+the tag early and send the key to another slot.
+"""
+
+import binascii
+import struct
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import TypeAlias
+
+from .errors import InvalidEntityError
+from .feature_group import DType, EntitySpec, JoinKey
+
+KeyValue: TypeAlias = int | str | bytes | date
+KeyEncoder: TypeAlias = Callable[[Sequence[KeyValue]], bytes]
+
+MAX_GROUP_ID = 2**16 - 1
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TAGS = tuple(b"{" + bytes((_ALPHABET[i >> 6], _ALPHABET[i & 63])) + b"}" for i in range(4096))
+_INT32 = struct.Struct(">i")
+_INT64 = struct.Struct(">q")
+_LENGTH = struct.Struct(">I")
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def group_prefix(group_id: int) -> bytes:
+    """The 2 bytes that stand for (namespace, group, version) in every key of theirs."""
+    if not 0 < group_id <= MAX_GROUP_ID:
+        msg = f"a group id lies in 1..{MAX_GROUP_ID}; got {group_id}"
+        raise ValueError(msg)
+    return group_id.to_bytes(2, "big")
+
+
+def online_key(prefix: bytes, entity: bytes) -> bytes:
+    """The online key of an entity's row.
+
+    Args:
+        prefix: The group's `group_prefix`.
+        entity: What an `entity_encoder` made of the join key values.
+    """
+    return _TAGS[binascii.crc_hqx(entity, 0) & 4095] + prefix + entity
+
+
+def entity_encoder(entity: EntitySpec) -> KeyEncoder:
+    """A function from join key values, in declared order, to entity bytes; built once per entity.
+
+    Integers and dates take 8 bytes, big-endian two's complement. Strings (UTF-8) and bytes are
+    stored as they are when they come last and behind a 4-byte length otherwise, so that ("ab", "c")
+    and ("a", "bc") differ.
+
+    The function raises `InvalidEntityError` when a value is missing, of another type or out of
+    range.
+    """
+    parts = [
+        _part_encoder(entity.name, key, last=position == len(entity.join_keys) - 1)
+        for position, key in enumerate(entity.join_keys)
+    ]
+    if len(parts) == 1:
+        return lambda values: parts[0](values[0])
+    return lambda values: b"".join([part(value) for part, value in zip(parts, values, strict=True)])
+
+
+def _part_encoder(entity: str, key: JoinKey, *, last: bool) -> Callable[[KeyValue], bytes]:
+    to_bytes = _TO_BYTES[key.dtype]
+    has_length = key.dtype in _VARIABLE and not last
+
+    def encode(value: KeyValue) -> bytes:
+        try:
+            raw = to_bytes(value)
+        except (TypeError, struct.error, UnicodeEncodeError) as error:
+            raise InvalidEntityError(
+                entity=entity, join_key=key.name, expected=key.dtype.name, got=value
+            ) from error
+        return _LENGTH.pack(len(raw)) + raw if has_length else raw
+
+    return encode
+
+
+def _int64(value: KeyValue) -> bytes:
+    # A bool is an int to Python, but True and 1 are not one entity to anybody else.
+    if type(value) is not int:
+        raise TypeError
+    return _INT64.pack(value)
+
+
+def _int32(value: KeyValue) -> bytes:
+    if type(value) is not int:
+        raise TypeError
+    _INT32.pack(value)  # refuses what does not fit; the key itself always holds 8 bytes
+    return _INT64.pack(value)
+
+
+def _date(value: KeyValue) -> bytes:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError
+    return _INT64.pack(value.toordinal() - _EPOCH)
+
+
+def _string(value: KeyValue) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError
+    return value.encode()
+
+
+def _bytes(value: KeyValue) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError
+    return value
+
+
+_TO_BYTES: dict[DType, Callable[[KeyValue], bytes]] = {
+    DType.INT32: _int32,
+    DType.INT64: _int64,
+    DType.DATE: _date,
+    DType.STRING: _string,
+    DType.BYTES: _bytes,
+}
+_VARIABLE = frozenset({DType.STRING, DType.BYTES})
