@@ -4,10 +4,9 @@ import pytest
 from headrace.contract.errors import InvalidEntityError
 from headrace.contract.feature_group import DType, EntitySpec, JoinKey
 from headrace.contract.keys import KeyValue, entity_encoder, group_prefix, online_key
+from headrace.tests.contract.strategies import entities, key_values_of
 from hypothesis import given
 from hypothesis import strategies as st
-
-from .strategies import entities, key_values_of
 
 HOUSEHOLD = EntitySpec("household", (JoinKey("household_id", DType.INT64),))
 TWO_STRINGS = EntitySpec("pair", (JoinKey("a", DType.STRING), JoinKey("b", DType.STRING)))
