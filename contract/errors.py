@@ -7,20 +7,26 @@
     │   ├── UnknownNameError             with the nearest names
     │   ├── InvalidEntityError           a join key is missing, unknown or of the wrong type
     │   ├── InvalidArgumentError
-    │   └── TooLargeError
+    │   ├── TooLargeError
+    │   └── RefusedRequestError          what a client raises for what the feature server said
     ├── DataError                        rows were refused; nothing was written
     │   ├── ColumnMismatchError
     │   ├── RowsOutsidePartitionError
     │   ├── DuplicateRowsError
     │   ├── SchemaChangeError
-    │   └── PartitionOutOfRangeError
+    │   ├── SourceUnreadableError
+    │   ├── PartitionOutOfRangeError
+    │   └── InputNotCommittedError
     ├── StoreError                       a store did not do what it was asked
     │   ├── StoreUnavailableError
     │   ├── StateLostError               the online store lost what says how far it is complete
+    │   ├── CatalogueError               the online store's catalogue cannot be read
+    │   ├── IdsExhaustedError            the online store has no id left for another group version
     │   ├── FencedError                  a newer computation of the partition is being published
     │   ├── EvictionPolicyError
     │   ├── OutOfMemoryError
     │   └── CommitConflictError
+    ├── ServerError                      the feature server did not answer a client
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -111,6 +117,15 @@ class TooLargeError(RequestError):
         super().__init__(f"{count} {what} in one request, at most {limit}; split the request")
 
 
+class RefusedRequestError(RequestError):
+    """The feature server refused a request; its message says why and what to do."""
+
+    def __init__(self, *, code: str, reason: str) -> None:
+        """Keep the status (`NOT_FOUND`, `INVALID_ARGUMENT`) and the server's message."""
+        self.code, self.reason = code, reason
+        super().__init__(reason)
+
+
 class DataError(HeadraceError):
     """Rows were refused before they were written; what was there stays in place."""
 
@@ -165,6 +180,15 @@ class SchemaChangeError(DataError):
         )
 
 
+class SourceUnreadableError(DataError):
+    """The files from which a source or a dimension is read are not there, or are no such files."""
+
+    def __init__(self, *, source: str, reason: str, remedy: str) -> None:
+        """Name where the rows should come from, what went wrong and what to do."""
+        self.source, self.reason, self.remedy = source, reason, remedy
+        super().__init__(f"cannot read {source}: {reason}; {remedy}")
+
+
 class PartitionOutOfRangeError(DataError):
     """A partition that does not exist: before the history begins, not over yet, or misspelled."""
 
@@ -173,6 +197,23 @@ class PartitionOutOfRangeError(DataError):
         self.subject, self.partition, self.first, self.last = subject, partition, first, last
         super().__init__(
             f"{subject} has no partition {partition!r}; they run from {first} to {last}"
+        )
+
+
+class InputNotCommittedError(DataError):
+    """A partition cannot be computed yet, because its newest input was never committed."""
+
+    def __init__(self, *, subject: str, partition: str, asset: str, absent: Sequence[str]) -> None:
+        """Name what waits, and the asset that it waits for.
+
+        `absent` lists that asset's missing partitions; it is empty when it has no partitions.
+        """
+        self.subject, self.partition, self.asset = subject, partition, asset
+        self.absent = tuple(absent)
+        keys = f", partition {', '.join(absent)}," if absent else ""
+        super().__init__(
+            f"{subject}, partition {partition}: its input {asset}{keys} is not committed yet;"
+            f" materialize {asset} first",
         )
 
 
@@ -200,6 +241,30 @@ class StateLostError(StoreError):
         self.group, self.missing = group, missing
         super().__init__(
             f"feature group {group!r}: the online store lost its {missing}; publish the group again"
+        )
+
+
+class CatalogueError(StoreError):
+    """The catalogue names a manifest or document that is missing or cannot be read."""
+
+    def __init__(self, *, name: str, reason: str) -> None:
+        """Name the manifest or document and what is wrong with it."""
+        self.name, self.reason = name, reason
+        super().__init__(
+            f"the online store's catalogue names {name}, which cannot be read: {reason};"
+            " upgrade this process, or run `headrace rebuild`"
+        )
+
+
+class IdsExhaustedError(StoreError):
+    """Every id that an online key can hold stands for some group version already."""
+
+    def __init__(self, *, group: str, limit: int) -> None:
+        """Name the group version that got none, and how many there are."""
+        self.group, self.limit = group, limit
+        super().__init__(
+            f"no id is left for feature group {group!r}: the online store gave out all {limit};"
+            " use another online store (HEADRACE_REDIS)"
         )
 
 
@@ -251,6 +316,15 @@ class CommitConflictError(StoreError):
             f" at the same time ({reason});"
             " run the partition again",
         )
+
+
+class ServerError(HeadraceError):
+    """The feature server did not answer: it is gone, overloaded, too slow, or without its store."""
+
+    def __init__(self, *, server: str, code: str, reason: str) -> None:
+        """Name the server by its address, the gRPC status and the reason."""
+        self.server, self.code, self.reason = server, code, reason
+        super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
 
 
 class EnvironmentConflictError(HeadraceError):

@@ -17,8 +17,11 @@ from .feature_group import DType, EntitySpec, JoinKey
 
 KeyValue: TypeAlias = int | str | bytes | date
 KeyEncoder: TypeAlias = Callable[[Sequence[KeyValue]], bytes]
+KeyDecoder: TypeAlias = Callable[[bytes], tuple[KeyValue, ...]]
 
 MAX_GROUP_ID = 2**16 - 1
+ENTITY_AT = 6
+"""Where the entity bytes begin in an online key."""
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _TAGS = tuple(b"{" + bytes((_ALPHABET[i >> 6], _ALPHABET[i & 63])) + b"}" for i in range(4096))
 _INT32 = struct.Struct(">i")
@@ -62,6 +65,31 @@ def entity_encoder(entity: EntitySpec) -> KeyEncoder:
     if len(parts) == 1:
         return lambda values: parts[0](values[0])
     return lambda values: b"".join([part(value) for part, value in zip(parts, values, strict=True)])
+
+
+def entity_decoder(entity: EntitySpec) -> KeyDecoder:
+    """A function from entity bytes back to the join key values, in declared order."""
+
+    def decode(raw: bytes) -> tuple[KeyValue, ...]:
+        values, at = [], 0
+        for position, key in enumerate(entity.join_keys):
+            if key.dtype in _VARIABLE and position < len(entity.join_keys) - 1:
+                (length,) = _LENGTH.unpack_from(raw, at)
+                at += _LENGTH.size
+            else:
+                length = len(raw) - at if key.dtype in _VARIABLE else _INT64.size
+            values.append(_part(key.dtype, raw[at : at + length]))
+            at += length
+        return tuple(values)
+
+    return decode
+
+
+def _part(dtype: DType, raw: bytes) -> KeyValue:
+    if dtype in _VARIABLE:
+        return raw.decode() if dtype is DType.STRING else raw
+    (number,) = _INT64.unpack(raw)
+    return date.fromordinal(number + _EPOCH) if dtype is DType.DATE else int(number)
 
 
 def _part_encoder(entity: str, key: JoinKey, *, last: bool) -> Callable[[KeyValue], bytes]:

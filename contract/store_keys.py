@@ -43,3 +43,11 @@ def intents_key(namespace: str, group_id: int) -> bytes:
 def markers_key(namespace: str, group_id: int) -> bytes:
     """A hash, partition to the greatest generation whose publish has finished."""
     return f"headrace:{namespace}:markers:{group_id}".encode()
+
+
+def epoch_key(namespace: str, group_id: int) -> bytes:
+    """A hash: `epoch`, drawn when the group's online state began, so that a flush begins another.
+
+    `revision` counts the intents that were raised in it.
+    """
+    return f"headrace:{namespace}:epoch:{group_id}".encode()

@@ -2,6 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from hypothesis import strategies as st
+
 from headrace.contract.feature_group import (
     JOIN_KEY_DTYPES,
     DType,
@@ -11,7 +13,6 @@ from headrace.contract.feature_group import (
 )
 from headrace.contract.keys import KeyValue
 from headrace.contract.rows import Value
-from hypothesis import strategies as st
 
 _int64 = st.integers(-(2**63), 2**63 - 1)
 _float32 = st.floats(width=32)

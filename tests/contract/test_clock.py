@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from headrace.contract.clock import Clock, move_clock, record_clock, recorded_clock
 from headrace.contract.errors import ClockConflictError
 

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from headrace.contract.environment import Environment
 from headrace.contract.errors import InvalidArgumentError
 

@@ -1,12 +1,20 @@
 from datetime import date
 
 import pytest
-from headrace.contract.errors import InvalidEntityError
-from headrace.contract.feature_group import DType, EntitySpec, JoinKey
-from headrace.contract.keys import KeyValue, entity_encoder, group_prefix, online_key
-from headrace.tests.contract.strategies import entities, key_values_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.contract.errors import InvalidEntityError
+from headrace.contract.feature_group import DType, EntitySpec, JoinKey
+from headrace.contract.keys import (
+    ENTITY_AT,
+    KeyValue,
+    entity_decoder,
+    entity_encoder,
+    group_prefix,
+    online_key,
+)
+from headrace.tests.contract.strategies import entities, key_values_of
 
 HOUSEHOLD = EntitySpec("household", (JoinKey("household_id", DType.INT64),))
 TWO_STRINGS = EntitySpec("pair", (JoinKey("a", DType.STRING), JoinKey("b", DType.STRING)))
@@ -27,6 +35,15 @@ def test_two_keys_are_equal_exactly_when_group_id_and_entity_are(
     same_key = key(one, entity, first) == key(other, entity, second)
 
     assert same_key == ((one, first) == (other, second))
+
+
+@given(st.data(), entities(), st.integers(1, 2**16 - 1))
+def test_the_entity_can_be_read_back_from_its_key(
+    data: st.DataObject, entity: EntitySpec, group_id: int
+) -> None:
+    values = data.draw(key_values_of(entity))
+
+    assert entity_decoder(entity)(key(group_id, entity, values)[ENTITY_AT:]) == values
 
 
 @given(st.data(), entities(), entities(), st.integers(1, 2**16 - 2))

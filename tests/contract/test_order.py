@@ -1,4 +1,7 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace.contract.order import (
     FIRST,
     MAX_GENERATION,
@@ -7,8 +10,6 @@ from headrace.contract.order import (
     decode_order,
     encode_order,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 ORDERS = st.builds(Order, st.integers(-(2**63), 2**63 - 1), st.integers(0, MAX_GENERATION))
 

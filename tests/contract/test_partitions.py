@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from headrace.contract.partitions import DAILY, HOURLY, Partitioning, Window
-from headrace.tests.contract.strategies import INSTANTS
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.contract.partitions import DAILY, HOURLY, Partitioning, Window
+from headrace.tests.contract.strategies import INSTANTS
 
 PARTITIONINGS = st.sampled_from([DAILY, HOURLY])
 

@@ -1,4 +1,5 @@
 import pytest
+
 from headrace.contract.errors import InvalidFeatureReferenceError
 from headrace.contract.feature_group import FeatureReference
 from headrace.contract.references import parse_reference

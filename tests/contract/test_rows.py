@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headrace.contract.feature_group import DType, FeatureSpec
 from headrace.contract.order import Order, decode_order, encode_order
 from headrace.contract.proto.headrace.v1.feature_service_pb2 import FeatureRow, RowStatus
 from headrace.contract.rows import Row, RowCodec, Value, from_microseconds, to_microseconds
 from headrace.tests.contract.strategies import INSTANTS, schemas, values_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 TEN_FLOATS = tuple(FeatureSpec(f"f{index}", DType.FLOAT64) for index in range(10))
 EVENT_TIMESTAMPS = st.integers(-(2**63), 2**63 - 1)

@@ -2,9 +2,10 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from headrace.contract.status import Status, is_stale, microseconds, value_status
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headrace.contract.status import Status, is_stale, microseconds, value_status
 
 TABLE = [
     # failed, found, stale, null → status

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9headrace/contract/proto/headrace/v1/feature_service.proto\x12\x0bheadrace.v1\x1a\x1egoogle/protobuf/duration.proto\"\x9e\x01\n\x18GetOnlineFeaturesRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x02 \x01(\t\x12+\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x19.headrace.v1.EntityColumn\x12*\n\x07max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc2\x01\n\x0c\x45ntityColumn\x12\x10\n\x08join_key\x18\x01 \x01(\t\x12\x30\n\x0cint64_values\x18\x02 \x01(\x0b\x32\x18.headrace.v1.Int64ValuesH\x00\x12\x32\n\rstring_values\x18\x03 \x01(\x0b\x32\x19.headrace.v1.StringValuesH\x00\x12\x30\n\x0c\x62ytes_values\x18\x04 \x01(\x0b\x32\x18.headrace.v1.BytesValuesH\x00\x42\x08\n\x06values\"\x1d\n\x0bInt64Values\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x1e\n\x0cStringValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1d\n\x0b\x42ytesValues\x12\x0e\n\x06values\x18\x01 \x03(\x0c\"J\n\x19GetOnlineFeaturesResponse\x12-\n\x06groups\x18\x01 \x03(\x0b\x32\x1d.headrace.v1.FeatureGroupRows\"v\n\x10\x46\x65\x61tureGroupRows\x12\x15\n\rfeature_group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12%\n\x04rows\x18\x04 \x03(\x0b\x32\x17.headrace.v1.FeatureRow\"\xfa\x03\n\nFeatureRow\x12\x1c\n\x0f\x65vent_timestamp\x18\x01 \x01(\x10H\x00\x88\x01\x01\x12\x17\n\ngeneration\x18\x02 \x01(\x07H\x01\x88\x01\x01\x12\x11\n\tschema_id\x18\x03 \x01(\r\x12\x15\n\rtable_version\x18\x04 \x01(\x04\x12\x16\n\x0e\x66loat64_values\x18\x05 \x03(\x01\x12\x16\n\x0e\x66loat32_values\x18\x06 \x03(\x02\x12\x14\n\x0cint64_values\x18\x07 \x03(\x10\x12\x14\n\x0cint32_values\x18\x08 \x03(\x0f\x12\x13\n\x0b\x62ool_values\x18\t \x03(\x08\x12\x15\n\rstring_values\x18\n \x03(\t\x12\x14\n\x0c\x62ytes_values\x18\x0b \x03(\x0c\x12\x13\n\x0bnull_bitmap\x18\x0c \x01(\x0c\x12&\n\x06status\x18\r \x01(\x0e\x32\x16.headrace.v1.RowStatus\x12/\n\rfloat64_lists\x18\x0e \x03(\x0b\x32\x18.headrace.v1.Float64List\x12/\n\rfloat32_lists\x18\x0f \x03(\x0b\x32\x18.headrace.v1.Float32List\x12+\n\x0bint64_lists\x18\x10 \x03(\x0b\x32\x16.headrace.v1.Int64ListB\x12\n\x10_event_timestampB\r\n\x0b_generation\"\x1d\n\x0b\x46loat64List\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x1d\n\x0b\x46loat32List\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\x1b\n\tInt64List\x12\x0e\n\x06values\x18\x01 \x03(\x10\"E\n\x12GetContractRequest\x12\x16\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x02 \x01(\t\"\x8f\x01\n\x13GetContractResponse\x12\x39\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\x0b\x32!.headrace.v1.FeatureGroupContract\x12=\n\x10\x66\x65\x61ture_services\x18\x02 \x03(\x0b\x32#.headrace.v1.FeatureServiceContract\"\xa7\x02\n\x14\x46\x65\x61tureGroupContract\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x04 \x01(\t\x12\'\n\tjoin_keys\x18\x05 \x03(\x0b\x32\x14.headrace.v1.JoinKey\x12\'\n\x07schemas\x18\x06 \x03(\x0b\x32\x16.headrace.v1.RowSchema\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0e\n\x06owners\x18\t \x03(\t\x12\x0e\n\x06online\x18\n \x01(\t\x12\x0c\n\x04live\x18\x0b \x01(\x08\x12\x0e\n\x06status\x18\x0c \x01(\t\"A\n\x07JoinKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.headrace.v1.DataType\"3\n\tRowSchema\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.headrace.v1.Feature\"h\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.headrace.v1.DataType\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"n\n\x16\x46\x65\x61tureServiceContract\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06owners\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"\x1a\n\x18ListFeatureGroupsRequest\"U\n\x19ListFeatureGroupsResponse\x12\x38\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\x0b\x32 .headrace.v1.FeatureGroupSummary\"\x8e\x01\n\x13\x46\x65\x61tureGroupSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0c\n\x04live\x18\x03 \x01(\x08\x12\x0e\n\x06\x65ntity\x18\x04 \x01(\t\x12\x15\n\rfeature_count\x18\x05 \x01(\r\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0e\n\x06owners\x18\x07 \x03(\t*S\n\tRowStatus\x12\x1a\n\x16ROW_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_STATUS_STALE\x10\x01\x12\x14\n\x10ROW_STATUS_ERROR\x10\x02*\xbb\x02\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x01\x12\x13\n\x0f\x44\x41TA_TYPE_INT32\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x03\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x04\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT64\x10\x05\x12\x14\n\x10\x44\x41TA_TYPE_STRING\x10\x06\x12\x13\n\x0f\x44\x41TA_TYPE_BYTES\x10\x07\x12\x12\n\x0e\x44\x41TA_TYPE_DATE\x10\x08\x12\x17\n\x13\x44\x41TA_TYPE_TIMESTAMP\x10\t\x12\x1a\n\x16\x44\x41TA_TYPE_FLOAT32_LIST\x10\n\x12\x1a\n\x16\x44\x41TA_TYPE_FLOAT64_LIST\x10\x0b\x12\x18\n\x14\x44\x41TA_TYPE_INT64_LIST\x10\x0c\x32\xaa\x02\n\x0e\x46\x65\x61tureService\x12\x62\n\x11GetOnlineFeatures\x12%.headrace.v1.GetOnlineFeaturesRequest\x1a&.headrace.v1.GetOnlineFeaturesResponse\x12P\n\x0bGetContract\x12\x1f.headrace.v1.GetContractRequest\x1a .headrace.v1.GetContractResponse\x12\x62\n\x11ListFeatureGroups\x12%.headrace.v1.ListFeatureGroupsRequest\x1a&.headrace.v1.ListFeatureGroupsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9headrace/contract/proto/headrace/v1/feature_service.proto\x12\x0bheadrace.v1\x1a\x1egoogle/protobuf/duration.proto\"\x9e\x01\n\x18GetOnlineFeaturesRequest\x12\x10\n\x08\x66\x65\x61tures\x18\x01 \x03(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x02 \x01(\t\x12+\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x19.headrace.v1.EntityColumn\x12*\n\x07max_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc2\x01\n\x0c\x45ntityColumn\x12\x10\n\x08join_key\x18\x01 \x01(\t\x12\x30\n\x0cint64_values\x18\x02 \x01(\x0b\x32\x18.headrace.v1.Int64ValuesH\x00\x12\x32\n\rstring_values\x18\x03 \x01(\x0b\x32\x19.headrace.v1.StringValuesH\x00\x12\x30\n\x0c\x62ytes_values\x18\x04 \x01(\x0b\x32\x18.headrace.v1.BytesValuesH\x00\x42\x08\n\x06values\"\x1d\n\x0bInt64Values\x12\x0e\n\x06values\x18\x01 \x03(\x03\"\x1e\n\x0cStringValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x1d\n\x0b\x42ytesValues\x12\x0e\n\x06values\x18\x01 \x03(\x0c\"s\n\x19GetOnlineFeaturesResponse\x12-\n\x06groups\x18\x01 \x03(\x0b\x32\x1d.headrace.v1.FeatureGroupRows\x12\x13\n\x0b\x61nswered_at\x18\x02 \x01(\x10\x12\x12\n\nservice_id\x18\x03 \x01(\t\"v\n\x10\x46\x65\x61tureGroupRows\x12\x15\n\rfeature_group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12%\n\x04rows\x18\x04 \x03(\x0b\x32\x17.headrace.v1.FeatureRow\"\xfa\x03\n\nFeatureRow\x12\x1c\n\x0f\x65vent_timestamp\x18\x01 \x01(\x10H\x00\x88\x01\x01\x12\x17\n\ngeneration\x18\x02 \x01(\x07H\x01\x88\x01\x01\x12\x11\n\tschema_id\x18\x03 \x01(\r\x12\x15\n\rtable_version\x18\x04 \x01(\x04\x12\x16\n\x0e\x66loat64_values\x18\x05 \x03(\x01\x12\x16\n\x0e\x66loat32_values\x18\x06 \x03(\x02\x12\x14\n\x0cint64_values\x18\x07 \x03(\x10\x12\x14\n\x0cint32_values\x18\x08 \x03(\x0f\x12\x13\n\x0b\x62ool_values\x18\t \x03(\x08\x12\x15\n\rstring_values\x18\n \x03(\t\x12\x14\n\x0c\x62ytes_values\x18\x0b \x03(\x0c\x12\x13\n\x0bnull_bitmap\x18\x0c \x01(\x0c\x12&\n\x06status\x18\r \x01(\x0e\x32\x16.headrace.v1.RowStatus\x12/\n\rfloat64_lists\x18\x0e \x03(\x0b\x32\x18.headrace.v1.Float64List\x12/\n\rfloat32_lists\x18\x0f \x03(\x0b\x32\x18.headrace.v1.Float32List\x12+\n\x0bint64_lists\x18\x10 \x03(\x0b\x32\x16.headrace.v1.Int64ListB\x12\n\x10_event_timestampB\r\n\x0b_generation\"\x1d\n\x0b\x46loat64List\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x1d\n\x0b\x46loat32List\x12\x0e\n\x06values\x18\x01 \x03(\x02\"\x1b\n\tInt64List\x12\x0e\n\x06values\x18\x01 \x03(\x10\"E\n\x12GetContractRequest\x12\x16\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\t\x12\x17\n\x0f\x66\x65\x61ture_service\x18\x02 \x01(\t\"\x8f\x01\n\x13GetContractResponse\x12\x39\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\x0b\x32!.headrace.v1.FeatureGroupContract\x12=\n\x10\x66\x65\x61ture_services\x18\x02 \x03(\x0b\x32#.headrace.v1.FeatureServiceContract\"\xa7\x02\n\x14\x46\x65\x61tureGroupContract\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12\x0e\n\x06\x65ntity\x18\x04 \x01(\t\x12\'\n\tjoin_keys\x18\x05 \x03(\x0b\x32\x14.headrace.v1.JoinKey\x12\'\n\x07schemas\x18\x06 \x03(\x0b\x32\x16.headrace.v1.RowSchema\x12&\n\x03ttl\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12\x0e\n\x06owners\x18\t \x03(\t\x12\x0e\n\x06online\x18\n \x01(\t\x12\x0c\n\x04live\x18\x0b \x01(\x08\x12\x0e\n\x06status\x18\x0c \x01(\t\"A\n\x07JoinKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.headrace.v1.DataType\"3\n\tRowSchema\x12&\n\x08\x66\x65\x61tures\x18\x01 \x03(\x0b\x32\x14.headrace.v1.Feature\"h\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\tdata_type\x18\x02 \x01(\x0e\x32\x15.headrace.v1.DataType\x12\x10\n\x08nullable\x18\x03 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\x82\x01\n\x16\x46\x65\x61tureServiceContract\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x03 \x03(\t\x12\x0e\n\x06owners\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x12\n\nservice_id\x18\x06 \x01(\t\"\x1a\n\x18ListFeatureGroupsRequest\"U\n\x19ListFeatureGroupsResponse\x12\x38\n\x0e\x66\x65\x61ture_groups\x18\x01 \x03(\x0b\x32 .headrace.v1.FeatureGroupSummary\"\x8e\x01\n\x13\x46\x65\x61tureGroupSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0c\n\x04live\x18\x03 \x01(\x08\x12\x0e\n\x06\x65ntity\x18\x04 \x01(\t\x12\x15\n\rfeature_count\x18\x05 \x01(\r\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x0e\n\x06owners\x18\x07 \x03(\t*S\n\tRowStatus\x12\x1a\n\x16ROW_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10ROW_STATUS_STALE\x10\x01\x12\x14\n\x10ROW_STATUS_ERROR\x10\x02*\xbb\x02\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_TYPE_BOOL\x10\x01\x12\x13\n\x0f\x44\x41TA_TYPE_INT32\x10\x02\x12\x13\n\x0f\x44\x41TA_TYPE_INT64\x10\x03\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x04\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT64\x10\x05\x12\x14\n\x10\x44\x41TA_TYPE_STRING\x10\x06\x12\x13\n\x0f\x44\x41TA_TYPE_BYTES\x10\x07\x12\x12\n\x0e\x44\x41TA_TYPE_DATE\x10\x08\x12\x17\n\x13\x44\x41TA_TYPE_TIMESTAMP\x10\t\x12\x1a\n\x16\x44\x41TA_TYPE_FLOAT32_LIST\x10\n\x12\x1a\n\x16\x44\x41TA_TYPE_FLOAT64_LIST\x10\x0b\x12\x18\n\x14\x44\x41TA_TYPE_INT64_LIST\x10\x0c\x32\xaa\x02\n\x0e\x46\x65\x61tureService\x12\x62\n\x11GetOnlineFeatures\x12%.headrace.v1.GetOnlineFeaturesRequest\x1a&.headrace.v1.GetOnlineFeaturesResponse\x12P\n\x0bGetContract\x12\x1f.headrace.v1.GetContractRequest\x1a .headrace.v1.GetContractResponse\x12\x62\n\x11ListFeatureGroups\x12%.headrace.v1.ListFeatureGroupsRequest\x1a&.headrace.v1.ListFeatureGroupsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.contract.proto.headrace.v1.feature_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROWSTATUS']._serialized_start=2467
-  _globals['_ROWSTATUS']._serialized_end=2550
-  _globals['_DATATYPE']._serialized_start=2553
-  _globals['_DATATYPE']._serialized_end=2868
+  _globals['_ROWSTATUS']._serialized_start=2529
+  _globals['_ROWSTATUS']._serialized_end=2612
+  _globals['_DATATYPE']._serialized_start=2615
+  _globals['_DATATYPE']._serialized_end=2930
   _globals['_GETONLINEFEATURESREQUEST']._serialized_start=107
   _globals['_GETONLINEFEATURESREQUEST']._serialized_end=265
   _globals['_ENTITYCOLUMN']._serialized_start=268
@@ -47,37 +47,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BYTESVALUES']._serialized_start=527
   _globals['_BYTESVALUES']._serialized_end=556
   _globals['_GETONLINEFEATURESRESPONSE']._serialized_start=558
-  _globals['_GETONLINEFEATURESRESPONSE']._serialized_end=632
-  _globals['_FEATUREGROUPROWS']._serialized_start=634
-  _globals['_FEATUREGROUPROWS']._serialized_end=752
-  _globals['_FEATUREROW']._serialized_start=755
-  _globals['_FEATUREROW']._serialized_end=1261
-  _globals['_FLOAT64LIST']._serialized_start=1263
-  _globals['_FLOAT64LIST']._serialized_end=1292
-  _globals['_FLOAT32LIST']._serialized_start=1294
-  _globals['_FLOAT32LIST']._serialized_end=1323
-  _globals['_INT64LIST']._serialized_start=1325
-  _globals['_INT64LIST']._serialized_end=1352
-  _globals['_GETCONTRACTREQUEST']._serialized_start=1354
-  _globals['_GETCONTRACTREQUEST']._serialized_end=1423
-  _globals['_GETCONTRACTRESPONSE']._serialized_start=1426
-  _globals['_GETCONTRACTRESPONSE']._serialized_end=1569
-  _globals['_FEATUREGROUPCONTRACT']._serialized_start=1572
-  _globals['_FEATUREGROUPCONTRACT']._serialized_end=1867
-  _globals['_JOINKEY']._serialized_start=1869
-  _globals['_JOINKEY']._serialized_end=1934
-  _globals['_ROWSCHEMA']._serialized_start=1936
-  _globals['_ROWSCHEMA']._serialized_end=1987
-  _globals['_FEATURE']._serialized_start=1989
-  _globals['_FEATURE']._serialized_end=2093
-  _globals['_FEATURESERVICECONTRACT']._serialized_start=2095
-  _globals['_FEATURESERVICECONTRACT']._serialized_end=2205
-  _globals['_LISTFEATUREGROUPSREQUEST']._serialized_start=2207
-  _globals['_LISTFEATUREGROUPSREQUEST']._serialized_end=2233
-  _globals['_LISTFEATUREGROUPSRESPONSE']._serialized_start=2235
-  _globals['_LISTFEATUREGROUPSRESPONSE']._serialized_end=2320
-  _globals['_FEATUREGROUPSUMMARY']._serialized_start=2323
-  _globals['_FEATUREGROUPSUMMARY']._serialized_end=2465
-  _globals['_FEATURESERVICE']._serialized_start=2871
-  _globals['_FEATURESERVICE']._serialized_end=3169
+  _globals['_GETONLINEFEATURESRESPONSE']._serialized_end=673
+  _globals['_FEATUREGROUPROWS']._serialized_start=675
+  _globals['_FEATUREGROUPROWS']._serialized_end=793
+  _globals['_FEATUREROW']._serialized_start=796
+  _globals['_FEATUREROW']._serialized_end=1302
+  _globals['_FLOAT64LIST']._serialized_start=1304
+  _globals['_FLOAT64LIST']._serialized_end=1333
+  _globals['_FLOAT32LIST']._serialized_start=1335
+  _globals['_FLOAT32LIST']._serialized_end=1364
+  _globals['_INT64LIST']._serialized_start=1366
+  _globals['_INT64LIST']._serialized_end=1393
+  _globals['_GETCONTRACTREQUEST']._serialized_start=1395
+  _globals['_GETCONTRACTREQUEST']._serialized_end=1464
+  _globals['_GETCONTRACTRESPONSE']._serialized_start=1467
+  _globals['_GETCONTRACTRESPONSE']._serialized_end=1610
+  _globals['_FEATUREGROUPCONTRACT']._serialized_start=1613
+  _globals['_FEATUREGROUPCONTRACT']._serialized_end=1908
+  _globals['_JOINKEY']._serialized_start=1910
+  _globals['_JOINKEY']._serialized_end=1975
+  _globals['_ROWSCHEMA']._serialized_start=1977
+  _globals['_ROWSCHEMA']._serialized_end=2028
+  _globals['_FEATURE']._serialized_start=2030
+  _globals['_FEATURE']._serialized_end=2134
+  _globals['_FEATURESERVICECONTRACT']._serialized_start=2137
+  _globals['_FEATURESERVICECONTRACT']._serialized_end=2267
+  _globals['_LISTFEATUREGROUPSREQUEST']._serialized_start=2269
+  _globals['_LISTFEATUREGROUPSREQUEST']._serialized_end=2295
+  _globals['_LISTFEATUREGROUPSRESPONSE']._serialized_start=2297
+  _globals['_LISTFEATUREGROUPSRESPONSE']._serialized_end=2382
+  _globals['_FEATUREGROUPSUMMARY']._serialized_start=2385
+  _globals['_FEATUREGROUPSUMMARY']._serialized_end=2527
+  _globals['_FEATURESERVICE']._serialized_start=2933
+  _globals['_FEATURESERVICE']._serialized_end=3231
 # @@protoc_insertion_point(module_scope)

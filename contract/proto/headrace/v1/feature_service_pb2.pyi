@@ -91,10 +91,14 @@ class BytesValues(_message.Message):
     def __init__(self, values: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class GetOnlineFeaturesResponse(_message.Message):
-    __slots__ = ("groups",)
+    __slots__ = ("groups", "answered_at", "service_id")
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_AT_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     groups: _containers.RepeatedCompositeFieldContainer[FeatureGroupRows]
-    def __init__(self, groups: _Optional[_Iterable[_Union[FeatureGroupRows, _Mapping]]] = ...) -> None: ...
+    answered_at: int
+    service_id: str
+    def __init__(self, groups: _Optional[_Iterable[_Union[FeatureGroupRows, _Mapping]]] = ..., answered_at: _Optional[int] = ..., service_id: _Optional[str] = ...) -> None: ...
 
 class FeatureGroupRows(_message.Message):
     __slots__ = ("feature_group", "version", "contract_id", "rows")
@@ -233,18 +237,20 @@ class Feature(_message.Message):
     def __init__(self, name: _Optional[str] = ..., data_type: _Optional[_Union[DataType, str]] = ..., nullable: _Optional[bool] = ..., description: _Optional[str] = ...) -> None: ...
 
 class FeatureServiceContract(_message.Message):
-    __slots__ = ("name", "version", "features", "owners", "description")
+    __slots__ = ("name", "version", "features", "owners", "description", "service_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     OWNERS_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: int
     features: _containers.RepeatedScalarFieldContainer[str]
     owners: _containers.RepeatedScalarFieldContainer[str]
     description: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., owners: _Optional[_Iterable[str]] = ..., description: _Optional[str] = ...) -> None: ...
+    service_id: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., owners: _Optional[_Iterable[str]] = ..., description: _Optional[str] = ..., service_id: _Optional[str] = ...) -> None: ...
 
 class ListFeatureGroupsRequest(_message.Message):
     __slots__ = ()
