@@ -1,0 +1,121 @@
+#!lua name=headrace_v1
+-- The only writers of rows, floors, watermarks, intents and markers. Each call is one atomic step of a
+-- publish, and each may be repeated: everything is only ever raised (architecture, section 6).
+--
+-- A release whose calls differ takes the next name, so that two releases can share a store.
+
+local OK, FENCED, LOST, MOVED = 0, 1, 2, 3
+
+-- Whether order `a` is greater than order `b`; both as the first 14 bytes of a row (contract/order.py).
+-- The event timestamp is read in two halves, because a Lua number holds 53 bits exactly.
+local function above(a, b)
+  local _, low_a, high_a, _, generation_a = struct.unpack('<BI4i4BI4', a)
+  local _, low_b, high_b, _, generation_b = struct.unpack('<BI4i4BI4', b)
+  if high_a ~= high_b then return high_a > high_b end
+  if low_a ~= low_b then return low_a > low_b end
+  return generation_a > generation_b
+end
+
+-- Sets the key also when it stays as it is: that is what aborts a bulk writer who WATCHes the watermark.
+local function raise(key, order)
+  local current = redis.call('GET', key)
+  redis.call('SET', key, (current and not above(order, current)) and current or order)
+end
+
+-- keys: intents, epoch; args: partition, generation, epoch
+local function refusal(keys, args)
+  if redis.call('HGET', keys[2], 'epoch') ~= args[3] then return LOST end
+  local intent = redis.call('HGET', keys[1], args[1])
+  if not intent then return LOST end
+  if tonumber(intent) > tonumber(args[2]) then return FENCED end
+  return OK
+end
+
+-- Raise the intent. keys: intents, epoch, markers; args: partition, generation, epoch if there is none yet.
+-- Returns a status, the intent and the marker as they were, and the epoch.
+local function begin(keys, args)
+  redis.call('HSETNX', keys[2], 'epoch', args[3])
+  local intent = tonumber(redis.call('HGET', keys[1], args[1]) or 0)
+  local marker = tonumber(redis.call('HGET', keys[3], args[1]) or 0)
+  if intent < tonumber(args[2]) then
+    redis.call('HSET', keys[1], args[1], args[2])
+    redis.call('HINCRBY', keys[2], 'revision', 1)
+  end
+  local status = intent > tonumber(args[2]) and FENCED or OK
+  return { status, intent, marker, redis.call('HGET', keys[2], 'epoch') }
+end
+
+-- Write rows that are newer than what is stored, and not below the floor.
+-- keys: intents, epoch, watermark, floor, then one per row; args: partition, generation, epoch, then the rows.
+-- Returns a status and how many rows were written.
+local function put(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  local floor = redis.call('GET', keys[4])
+  local stored = redis.call('MGET', unpack(keys, 5))
+  local writes, newest = {}, nil
+  for i = 1, #stored do
+    local row = args[i + 3]
+    if not (stored[i] and above(stored[i], row)) and not (floor and above(floor, row)) then
+      writes[#writes + 1] = keys[i + 4]
+      writes[#writes + 1] = row
+      if not newest or above(row, newest) then newest = row end
+    end
+  end
+  if #writes > 0 then
+    redis.call('MSET', unpack(writes))
+    raise(keys[3], string.sub(newest, 1, 14))
+  end
+  return { OK, #writes / 2 }
+end
+
+-- Replace obsolete rows, each only if it is still the expected one; an empty replacement removes it.
+-- Refused when an intent was raised since the replacements were chosen: another row may be due by then.
+-- keys: intents, epoch, watermark, then one per row;
+-- args: partition, generation, epoch, revision, then expected and replacement per row.
+-- Returns a status and how many rows were replaced or removed.
+local function retract(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  if (redis.call('HGET', keys[2], 'revision') or '0') ~= args[4] then return { MOVED, 0 } end
+  local stored, changed = redis.call('MGET', unpack(keys, 4)), 0
+  for i = 1, #stored do
+    local expected, replacement = args[2 * i + 3], args[2 * i + 4]
+    if stored[i] == expected then
+      if replacement == '' then
+        redis.call('DEL', keys[i + 3])
+      else
+        redis.call('SET', keys[i + 3], replacement)
+      end
+      changed = changed + 1
+    end
+  end
+  local watermark = redis.call('GET', keys[3])
+  if watermark then redis.call('SET', keys[3], watermark) end
+  return { OK, changed }
+end
+
+-- The last row is written: raise floor and watermark, and record the marker.
+-- keys: intents, epoch, watermark, floor, markers;
+-- args: partition, generation, epoch, watermark, floor or nothing.
+local function finish(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status } end
+  raise(keys[3], args[4])
+  if args[5] ~= '' then raise(keys[4], args[5]) end
+  redis.call('HSET', keys[5], args[1], args[2]) -- raised, too: an older generation was refused above
+  return { OK }
+end
+
+-- Compare and set. keys: one; args: what is expected (empty: nothing), what to set.
+local function swap(keys, args)
+  if (redis.call('GET', keys[1]) or '') ~= args[1] then return 0 end
+  redis.call('SET', keys[1], args[2])
+  return 1
+end
+
+redis.register_function('headrace_v1_begin', begin)
+redis.register_function('headrace_v1_put', put)
+redis.register_function('headrace_v1_retract', retract)
+redis.register_function('headrace_v1_finish', finish)
+redis.register_function('headrace_v1_swap', swap)

@@ -1,0 +1,71 @@
+"""A table pinned at one version: what it held, by partition, and which files hold it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from .commit_log import Commit, CommitLog
+from .table_spec import WHOLE, TableSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TableSnapshot:
+    """A table at one version; later commits do not change it.
+
+    Attributes:
+        version: The Delta version; -1 when there was nothing.
+        commits: The newest commit of every committed partition, by key in order.
+    """
+
+    spec: TableSpec
+    log: CommitLog
+    version: int
+    commits: Mapping[str, Commit]
+
+    @property
+    def document(self) -> bytes | None:
+        """The group's document in force at this version."""
+        return self.log.document(self.version)
+
+    def at(self, version: int) -> "TableSnapshot":
+        """The same table at another version, such as the one that an earlier generation made."""
+        return TableSnapshot(self.spec, self.log, version, self.log.newest(version))
+
+    def scan(
+        self, partitions: Iterable[str] | None = None, buckets: Iterable[int] | None = None
+    ) -> pl.LazyFrame:
+        """The real columns of the given partitions (all when `None`), in the declared order.
+
+        Opens the files of those partitions and buckets alone. Rows come partition by partition,
+        inside each bucket sorted by key. A column that a file was written without is null there.
+        """
+        uris = self.files(partitions, buckets)
+        if not uris:
+            return pl.LazyFrame(schema=self.spec.schema)
+        return pl.scan_parquet(
+            uris,
+            schema=self.spec.schema,
+            glob=False,
+            hive_partitioning=False,
+            missing_columns="insert",
+            extra_columns="ignore",
+            storage_options=dict(self.log.storage_options) or None,
+        )
+
+    def files(
+        self, partitions: Iterable[str] | None = None, buckets: Iterable[int] | None = None
+    ) -> list[str]:
+        """The addresses of the data files that `scan` would open, in its order."""
+        if self.version < 0:
+            return []
+        column = self.spec.partitioning.column if self.spec.partitioning else None
+        stored = self.log.files(self.version, column)
+        keys = None if partitions is None else set(partitions)
+        numbers = None if buckets is None else set(buckets)
+        return [
+            file.uri
+            for file in stored
+            if (keys is None or (file.partition or WHOLE) in keys)
+            and (numbers is None or file.bucket in numbers)
+        ]
