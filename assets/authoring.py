@@ -1,0 +1,293 @@
+"""All that a feature file imports.
+
+A declaration is checked where it is written: a wrong one raises `DefinitionError` at import, which
+names the group, the field and the remedy.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from types import MappingProxyType
+from typing import Literal
+
+from ..contract.errors import DefinitionError
+from ..contract.feature_group import FeatureGroupSpec, FeatureServiceSpec, Online
+from ..contract.partitions import DAILY, HOURLY, Partitioning
+from . import validation
+from .code_version import code_version
+from .declarations import (
+    AnyInput,
+    Dimension,
+    Entity,
+    Feature,
+    FeatureGroup,
+    Input,
+    Source,
+    Upstream,
+)
+from .inputs import (
+    checked_entity,
+    checked_features,
+    checked_input,
+    checked_inputs,
+    complete_start_of,
+    in_words,
+    lateness_of,
+    start_of,
+)
+from .model_inputs import FeatureService, TrainingSet
+from .schemas import (
+    EventTimestamp,
+    Schema,
+    check_event_timestamp,
+    columns_of,
+    description_of,
+    feature_specs,
+    schema_columns,
+    schema_in_words,
+)
+from .spine import spine_columns
+from .transforms import DimensionReader, Reader, Transform
+
+__all__ = [
+    "DAILY",
+    "HOURLY",
+    "Entity",
+    "EventTimestamp",
+    "dimension",
+    "feature_group",
+    "feature_service",
+    "same_partition",
+    "source",
+    "trailing",
+    "training_set",
+]
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
+    """The partitions of a source or group that lie in the time before the partition's end."""
+    return checked_input(upstream, timedelta(days=days, hours=hours))
+
+
+def same_partition(upstream: Upstream) -> Input:
+    """The partitions of a source or group that lie in the partition itself."""
+    return checked_input(upstream, None)
+
+
+def source(
+    *,
+    schema: Schema,
+    event_timestamp: str,
+    start: str | date,
+    owners: Sequence[str],
+    partitions: Partitioning = DAILY,
+    lateness: timedelta = timedelta(0),
+    tags: Mapping[str, str] = _NO_TAGS,
+) -> Callable[[Reader], Source]:
+    """Declare the decorated reader, `(start, end) -> rows`, as a source named like the function.
+
+    Args:
+        schema: What a raw row looks like.
+        event_timestamp: The column that says when a row happened, an `EventTimestamp`.
+        start: Where the history begins, UTC, at the start of a partition.
+        owners: `team:name` or e-mail addresses.
+        partitions: How its time is cut.
+        lateness: How long after a partition's end its rows may still arrive in normal operation.
+        tags: What else to show beside it.
+    """
+
+    def declare(reader: Reader) -> Source:
+        name, subject = validation.checked_name("source", reader)
+        validation.check_partitions(subject, partitions)
+        validation.check_lateness(subject, lateness)
+        columns = schema_columns(subject, schema)
+        check_event_timestamp(subject, schema, columns, event_timestamp)
+        validation.check_parameters(subject, reader, ("start", "end"), ())
+        return Source(
+            name=name,
+            reader=reader,
+            schema=schema,
+            columns=columns_of(columns),
+            event_timestamp=event_timestamp,
+            start=validation.checked_start(subject, start, partitions),
+            partitions=partitions,
+            lateness=lateness,
+            owners=validation.checked_owners(subject, owners),
+            description=description_of(reader, schema),
+            tags=validation.checked_tags(subject, tags),
+            code_version=code_version(reader, schema_in_words(columns)),
+        )
+
+    return declare
+
+
+def dimension(
+    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NO_TAGS
+) -> Callable[[DimensionReader], Dimension]:
+    """Declare the decorated reader, `() -> rows`, as a dimension named like the function."""
+
+    def declare(reader: DimensionReader) -> Dimension:
+        name, subject = validation.checked_name("dimension", reader)
+        columns = schema_columns(subject, schema)
+        validation.check_parameters(subject, reader, (), ())
+        return Dimension(
+            name=name,
+            reader=reader,
+            schema=schema,
+            columns=columns_of(columns),
+            owners=validation.checked_owners(subject, owners),
+            description=description_of(reader, schema),
+            tags=validation.checked_tags(subject, tags),
+            code_version=code_version(reader, schema_in_words(columns)),
+        )
+
+    return declare
+
+
+def feature_group(
+    *,
+    entity: Entity,
+    schema: Schema,
+    sources: Iterable[AnyInput],
+    ttl: timedelta | None,
+    owners: Sequence[str],
+    partitions: Partitioning = DAILY,
+    online: Literal["snapshot", "upsert"] | None = "snapshot",
+    version: int = 1,
+    freshness: timedelta | None = None,
+    buckets: int = 1,
+    tags: Mapping[str, str] = _NO_TAGS,
+    status: str = "active",
+) -> Callable[[Transform], FeatureGroup]:
+    """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
+
+    Args:
+        entity: Whom the features describe.
+        schema: The rows: join keys and features; for `online="upsert"` the `event_timestamp`, too.
+        sources: What the function's parameters mean, by name.
+        ttl: The greatest age at which a value is still known; `None` for ever.
+        owners: `team:name` or e-mail addresses.
+        partitions: How its time is cut.
+        online: What a partition says: `"snapshot"`, the whole truth at its end; `"upsert"`, what
+            happened in it; `None`, a snapshot that is never published.
+        version: Counts up when readers could not follow a change.
+        freshness: The age at which the group is overdue; by default a partition plus its lateness.
+        buckets: How many files by entity a partition has; fixed for the life of a version.
+        tags: What else to show beside it.
+        status: `"experimental"`, `"active"` or `"deprecated"`.
+    """
+
+    def declare(function: Transform) -> FeatureGroup:
+        name, subject = validation.checked_name("feature group", function)
+        validation.check_partitions(subject, partitions)
+        validation.check_version(subject, version)
+        validation.check_ttl(subject, ttl)
+        validation.check_keywords(subject, buckets=buckets, status=status)
+        inputs = checked_inputs(subject, sources, partitions)
+        validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
+        columns = schema_columns(subject, schema)
+        semantics = validation.checked_online(subject, online)
+        spec = FeatureGroupSpec(
+            name=name,
+            version=version,
+            entity=checked_entity(subject, entity).spec,
+            features=feature_specs(
+                subject, schema, columns, entity=entity.spec, is_upsert=semantics is Online.UPSERT
+            ),
+            ttl=ttl,
+            online=semantics,
+            owners=validation.checked_owners(subject, owners),
+            partitions=partitions.name,
+            description=description_of(function, schema),
+            status=status,
+            tags=validation.checked_tags(subject, tags),
+        )
+        lateness = lateness_of(inputs)
+        return FeatureGroup(
+            spec=spec,
+            function=function,
+            entity=entity,
+            schema=schema,
+            inputs=inputs,
+            start=start_of(inputs, partitions),
+            partitions=partitions,
+            freshness=validation.checked_freshness(subject, freshness, partitions, lateness),
+            lateness=lateness,
+            buckets=buckets,
+            code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
+        )
+
+    return declare
+
+
+def feature_service(
+    name: str,
+    *,
+    features: Iterable[Feature | FeatureGroup],
+    owners: Sequence[str],
+    version: int = 1,
+    description: str = "",
+) -> FeatureService:
+    """Declare what one model reads, in this order; a whole group means its features of today."""
+    subject = f"feature service {name!r}"
+    validation.check_name(subject, name)
+    validation.check_version(subject, version)
+    listed = checked_features(subject, features)
+    return FeatureService(
+        spec=FeatureServiceSpec(
+            name=name,
+            version=version,
+            features=tuple(str(each.reference) for each in listed),
+            owners=validation.checked_owners(subject, owners),
+            description=description,
+        ),
+        features=listed,
+    )
+
+
+def training_set(
+    *,
+    service: FeatureService,
+    sources: Iterable[AnyInput],
+    owners: Sequence[str],
+    partitions: Partitioning = DAILY,
+    tags: Mapping[str, str] = _NO_TAGS,
+) -> Callable[[Transform], TrainingSet]:
+    """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
+
+    The spine holds join keys, `event_timestamp` (at or before `end`) and labels. Partitions begin
+    where all windows are complete: a label over history that is not there would be wrong.
+    """
+
+    def declare(function: Transform) -> TrainingSet:
+        name, subject = validation.checked_name("training set", function)
+        validation.check_partitions(subject, partitions)
+        if not isinstance(service, FeatureService):
+            raise DefinitionError(
+                subject=subject,
+                field="service",
+                problem=f"{service!r} is no feature service",
+                remedy="Pass what feature_service(…) made",
+            )
+        inputs = checked_inputs(subject, sources, partitions)
+        validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
+        start = complete_start_of(inputs, partitions)
+        return TrainingSet(
+            name=name,
+            function=function,
+            service=service,
+            inputs=inputs,
+            start=start,
+            partitions=partitions,
+            spine=spine_columns(
+                subject, function, inputs, service=service, end=start + partitions.length
+            ),
+            owners=validation.checked_owners(subject, owners),
+            description=inspect.getdoc(function) or "",
+            tags=validation.checked_tags(subject, tags),
+            code_version=code_version(function, (*in_words(inputs), *service.spec.features)),
+        )
+
+    return declare

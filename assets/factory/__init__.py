@@ -1,0 +1,1 @@
+"""Turns declarations into Dagster definitions."""

@@ -1,0 +1,30 @@
+"""Everything that is declared, as Dagster assets."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ...contract.clock import Clock
+from ..discovery import Declarations
+from .dimensions import dimension_asset
+from .offline import offline_asset
+from .online import online_asset
+from .sources import source_asset
+from .training import training_set_asset
+
+
+def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetsDefinition]:
+    """The assets of all declarations; they need the resource `deployment`."""
+    services = list(declarations.services.values())
+    groups = declarations.groups.values()
+    return [
+        *(source_asset(source, clock) for source in declarations.sources.values()),
+        *(dimension_asset(dimension) for dimension in declarations.dimensions.values()),
+        *(offline_asset(group, clock) for group in groups),
+        *(
+            online_asset(group, services, clock)
+            for group in groups
+            if group.spec.online is not None
+        ),
+        *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
+    ]

@@ -1,0 +1,73 @@
+"""What all assets have in common whose rows are judged and committed to the offline store."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from ...resources.deployments import Deployment
+from ..declarations import Dimension, FeatureGroup, Source
+from ..model_inputs import TrainingSet
+from ..schemas import Schema
+from .checks import check_spec
+from .metadata import Metadata, table_metadata
+from .steps import Event, materialize_partitions
+
+
+def no_lineage() -> Metadata:
+    """The lineage of what comes from outside."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """How a declaration appears in Dagster.
+
+    Attributes:
+        schema: What its rows are judged by; `None` when its columns alone are checked.
+        lineage: Derives column lineage; called at materialization, never when definitions load.
+    """
+
+    declared: Source | Dimension | FeatureGroup | TrainingSet
+    key: dg.AssetKey
+    schema: Schema | None
+    group_name: str
+    owners: Sequence[str]
+    description: str
+    tags: Mapping[str, str]
+    partitions: dg.PartitionsDefinition | None = None
+    deps: Sequence[dg.AssetDep] = ()
+    freshness: dg.FreshnessPolicy | None = None
+    automation: dg.AutomationCondition | None = None
+    lineage: Callable[[], Metadata] = field(default=no_lineage)
+
+
+def committed_asset(each: Committed) -> dg.AssetsDefinition:
+    """One asset with its blocking check, that computes any number of partitions in one run."""
+    constant = table_metadata(each.declared.table, each.schema)
+
+    @dg.asset(
+        key=each.key,
+        deps=each.deps,
+        partitions_def=each.partitions,
+        backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
+        check_specs=[check_spec(each.key, each.partitions, each.schema)],
+        output_required=False,
+        automation_condition=each.automation,
+        code_version=each.declared.code_version,
+        description=each.description,
+        freshness_policy=each.freshness,
+        group_name=each.group_name,
+        kinds={"delta", "polars"},
+        metadata=constant,
+        owners=each.owners,
+        pool="/".join(each.key.path),  # one writer per table
+        tags=dict(each.tags),
+    )
+    def commit(
+        context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
+    ) -> Iterator[Event]:
+        metadata = {**constant, **each.lineage()}
+        yield from materialize_partitions(context, each.declared, deployment, metadata)
+
+    return commit

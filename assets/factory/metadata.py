@@ -1,0 +1,116 @@
+"""What Dagster shows of a declared table, and of a partition that was materialized into it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import dagster as dg
+import pandera.polars as pa
+
+from ...contract.partitions import Partitioning
+from ...resources.commit_log import Commit
+from ...resources.table_spec import TableSpec
+from ..lineage import InputColumn, Lineage
+from ..outcomes import Outcome
+from ..pinned_inputs import InputUse
+from ..schemas import Schema
+
+Metadata: TypeAlias = dict[str, dg.MetadataValue]
+
+_SHOWN = 20
+
+
+def table_metadata(table: TableSpec, schema: Schema | None) -> Metadata:
+    """The name and the columns of a table; a schema says what its columns mean and must fulfil."""
+    declared = {} if schema is None else schema.to_schema().columns
+    columns = [
+        _explained(dg.TableColumn(name, type=str(dtype)), declared.get(name))
+        for name, dtype in table.columns
+    ]
+    return {
+        "dagster/table_name": dg.MetadataValue.text(table.path),
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+    }
+
+
+def commit_metadata(
+    outcome: Outcome, commit: Commit, partitioning: Partitioning | None
+) -> Metadata:
+    """What a commit is and was computed from."""
+    count = "dagster/row_count" if partitioning is None else "dagster/partition_row_count"
+    metadata: Metadata = {
+        count: dg.MetadataValue.int(commit.rows),
+        "generation": dg.MetadataValue.int(commit.generation),
+        "table_version": dg.MetadataValue.int(commit.version),
+        "committed_at": dg.MetadataValue.timestamp(commit.committed_at),
+        "no_op": dg.MetadataValue.bool(commit.no_op),
+        "publish": dg.MetadataValue.text(commit.publish),
+        "seconds": dg.MetadataValue.float(round(outcome.seconds, 4)),
+    }
+    if partitioning is not None:
+        end = partitioning.window(commit.partition).end
+        metadata["partition_end"] = dg.MetadataValue.timestamp(end)
+    if outcome.uses:
+        is_complete = all(use.is_complete and not use.absent for use in outcome.uses)
+        metadata["inputs"] = dg.MetadataValue.md(_inputs(outcome.uses))
+        metadata["windows_are_complete"] = dg.MetadataValue.bool(is_complete)
+    if outcome.receipt is not None:
+        metadata["receipt"] = dg.MetadataValue.json(json.loads(outcome.receipt))
+    return metadata
+
+
+def lineage_metadata(lineage: Lineage, assets: Mapping[str, dg.AssetKey]) -> Metadata:
+    """Column lineage as Dagster's own entry, and as a table, because only Dagster+ draws the entry.
+
+    `assets` holds the asset of each input by the input's name.
+    """
+    dependencies = {
+        output: [dg.TableColumnDep(assets[name], column) for name, column in each.direct]
+        for output, each in lineage.items()
+    }
+    rows = "\n".join(
+        f"| {output} | {_columns(each.direct)} | {_columns(each.rows)} |"
+        for output, each in lineage.items()
+    )
+    return {
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(
+            dg.TableColumnLineage(dependencies)
+        ),
+        "lineage": dg.MetadataValue.md(
+            f"| column | computed from | rows decided by |\n| --- | --- | --- |\n{rows}"
+        ),
+    }
+
+
+def _explained(column: dg.TableColumn, declared: pa.Column | None) -> dg.TableColumn:
+    if declared is None:
+        return column
+    constraints = dg.TableColumnConstraints(
+        nullable=declared.nullable,
+        unique=declared.unique,
+        other=[str(check.error or check.name) for check in declared.checks],
+    )
+    return dg.TableColumn(column.name, column.type, declared.description, constraints)
+
+
+def _inputs(uses: Sequence[InputUse]) -> str:
+    rows = "\n".join(
+        f"| {use.asset} | {use.version} | {_span(list(use.generations))} | {_absent(use)} |"
+        for use in uses
+    )
+    return f"| input | table version | partitions | absent |\n| --- | ---: | --- | --- |\n{rows}"
+
+
+def _span(keys: Sequence[str]) -> str:
+    if len(keys) <= 1:
+        return "".join(keys)
+    return f"{len(keys)}: {keys[0]}..{keys[-1]}"
+
+
+def _absent(use: InputUse) -> str:
+    keys = ", ".join(use.absent[:_SHOWN]) + (" …" if len(use.absent) > _SHOWN else "")
+    return keys if use.is_complete else f"{keys or ''} (before the history begins)".strip()
+
+
+def _columns(columns: Sequence[InputColumn]) -> str:
+    return ", ".join(f"{each.input}.{each.column}" for each in columns)

@@ -1,0 +1,54 @@
+"""`offline/<group>`: features, computed from pinned inputs, judged, and only then committed."""
+
+import dagster as dg
+
+from ...contract.clock import Clock
+from ...contract.partitions import Partitioning
+from ..declarations import AnyInput, Dimension, FeatureGroup, Input
+from ..pinned_inputs import asset_path, upstream_of
+from .automation import when_inputs_change
+from .committed import Committed, committed_asset
+from .lineage import lineage_of
+from .partitions import is_same_partition, partitions_definition, window_mapping
+
+
+def offline_asset(group: FeatureGroup, clock: Clock) -> dg.AssetsDefinition:
+    """The asset of a feature group's Delta table."""
+    return committed_asset(
+        Committed(
+            declared=group,
+            key=dg.AssetKey(group.offline_path),
+            schema=group.schema,
+            group_name=group.entity.name,
+            owners=group.spec.owners,
+            description=group.spec.description,
+            tags=dict(group.spec.tags),
+            partitions=partitions_definition(group, clock),
+            deps=[_dependency(each, group.partitions) for each in group.inputs],
+            # Measures the time since a run, whichever partition it computed: not the data's age.
+            freshness=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
+            automation=_automation(group),
+            lineage=lambda: lineage_of(group),
+        )
+    )
+
+
+def _dependency(each: AnyInput, partitions: Partitioning) -> dg.AssetDep:
+    """The edge from an input to its reader."""
+    key = dg.AssetKey(asset_path(upstream_of(each)))
+    if isinstance(each, Dimension):
+        return dg.AssetDep(key)
+    return dg.AssetDep(key, partition_mapping=window_mapping(each.length, partitions))
+
+
+def _automation(group: FeatureGroup) -> dg.AutomationCondition:
+    inputs = [each for each in group.inputs if isinstance(each, Input)]
+    together = [
+        each
+        for each in inputs
+        if isinstance(each.upstream, FeatureGroup) and is_same_partition(each, group.partitions)
+    ]
+    return when_inputs_change(
+        together=[dg.AssetKey(asset_path(each.upstream)) for each in together],
+        apart=[dg.AssetKey(asset_path(each.upstream)) for each in inputs if each not in together],
+    )

@@ -1,0 +1,76 @@
+"""`online/<group>`: what is committed, published to the online store."""
+
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
+
+from ...contract.clock import Clock
+from ...resources.deployments import Deployment
+from ...resources.publisher import Publication
+from ..declarations import FeatureGroup
+from ..model_inputs import FeatureService
+from ..publishing import publish_partitions, register_services
+from .automation import when_inputs_change
+from .metadata import Metadata
+from .partitions import partitions_definition
+from .steps import Event, materialization, outputs
+
+
+def online_asset(
+    group: FeatureGroup, services: Sequence[FeatureService], clock: Clock
+) -> dg.AssetsDefinition:
+    """The asset of a group's rows in the online store.
+
+    It projects the committed rows, whatever came of the latest computation: after a failed check
+    that is the last good commit of the partition, or nothing. Commits that were deferred are
+    published when somebody launches it, not when automation does.
+    """
+    key, offline = dg.AssetKey(group.online_path), dg.AssetKey(group.offline_path)
+
+    @dg.asset(
+        key=key,
+        deps=[offline],
+        partitions_def=partitions_definition(group, clock),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        output_required=False,
+        automation_condition=when_inputs_change(together=[offline], apart=[]),
+        code_version=group.code_version,
+        description=f"The rows of {group.spec.reference} that the feature server answers with.",
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
+        group_name=group.entity.name,
+        kinds={"redis"},
+        owners=group.spec.owners,
+        pool="/".join(key.path),
+        tags=dict(group.spec.tags),
+    )
+    def publish(
+        context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
+    ) -> Iterator[Event]:
+        published: set[str] = set()
+        deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
+        with deployment.publishing() as publishing:
+            for each in publish_partitions(
+                group, context.partition_keys, deployment, publishing, deferred=deferred
+            ):
+                published.add(each.partition)
+                versions = (each.generation, group.code_version)
+                yield materialization(key, each.partition, _metadata(each), versions)
+            register_services(services, group, publishing)
+        for partition in sorted(set(context.partition_keys) - published):
+            context.log.warning("%s: nothing is committed that may be published", partition)
+        yield from outputs(context)
+
+    return publish
+
+
+def _metadata(publication: Publication) -> Metadata:
+    return {
+        "generation": dg.MetadataValue.int(publication.generation),
+        "table_version": dg.MetadataValue.int(publication.table_version),
+        "rows_written": dg.MetadataValue.int(publication.rows_written),
+        "rows_lost": dg.MetadataValue.int(publication.rows_lost),
+        "rows_retracted": dg.MetadataValue.int(publication.rows_retracted),
+        "superseded": dg.MetadataValue.bool(publication.superseded),
+        "already_published": dg.MetadataValue.bool(publication.already_published),
+    }

@@ -1,0 +1,108 @@
+"""A materializing step: many partitions in one run, each with its own records.
+
+Dagster's own way gives all partitions of a range run one data version, and their check evaluations
+no partition at all. So a step yields the events of each partition itself, as soon as it is there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+)
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from ...resources.deployments import Deployment
+from ..declarations import Dimension
+from ..materialization import Materialized, materialize
+from ..outcomes import Outcome, Run
+from .checks import evaluation
+from .metadata import Metadata, commit_metadata
+
+Event: TypeAlias = (
+    dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
+)
+
+PUBLISH_TAG = "headrace/publish"
+"""The run tag by which `--offline-only` asks for commits that wait to be published: `deferred`."""
+
+_NAMED = 20
+
+
+def materialize_partitions(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    deployment: Deployment,
+    constant: Metadata,
+) -> Iterator[Event]:
+    """Materialize the partitions of a run, and record each; `constant` metadata is on all records.
+
+    Raises:
+        Failure: Partitions were refused or failed; it names them. The others are committed.
+    """
+    key = context.asset_key
+    partitioning = None if isinstance(declared, Dimension) else declared.partitions
+    partitions = [] if partitioning is None else list(context.partition_keys)
+    deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
+    run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+    failed: list[Outcome] = []
+    for outcome in materialize(declared, partitions, run):
+        partition = None if partitioning is None else outcome.partition
+        if outcome.commit is not None:
+            metadata = {**constant, **commit_metadata(outcome, outcome.commit, partitioning)}
+            yield materialization(
+                key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
+            )
+        else:
+            context.log.error("%s: %s", outcome.partition, outcome.reason, exc_info=outcome.error)
+            failed.append(outcome)
+        judged = evaluation(context, key, partition, outcome)
+        if judged is not None:
+            yield judged
+    if failed:
+        raise _failure(key, failed, len(partitions) or 1)
+    yield from outputs(context)
+
+
+def materialization(
+    key: dg.AssetKey, partition: str | None, metadata: Metadata, versions: tuple[int, str]
+) -> dg.AssetMaterialization:
+    """The record of one partition, of a generation and code version.
+
+    The data version is the generation: what listens to it takes no notice of a repetition.
+    """
+    generation, code_version = versions
+    return dg.AssetMaterialization(
+        key,
+        partition=partition,
+        metadata=metadata,
+        tags={
+            DATA_VERSION_TAG: str(generation),
+            DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+            CODE_VERSION_TAG: code_version,
+        },
+    )
+
+
+def outputs(context: dg.AssetExecutionContext) -> Iterator[Event]:
+    """What lets downstream steps of the run begin, without further records."""
+    for check in context.assets_def.check_specs:
+        yield dg.Output(None, output_name=check.get_python_identifier())
+    # Dagster would record every partition of the run once more; this is how its own conversion of
+    # source assets, whose functions record what they saw, prevents that.
+    yield dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
+
+
+def _failure(key: dg.AssetKey, failed: Sequence[Outcome], count: int) -> dg.Failure:
+    named = [f"{outcome.partition}: {outcome.reason}" for outcome in failed[:_NAMED]]
+    more = [f"and {len(failed) - _NAMED} more"] if len(failed) > _NAMED else []
+    reasons: Mapping[str, str] = {outcome.partition: outcome.reason for outcome in failed}
+    return dg.Failure(
+        f"{key.to_user_string()}: {len(failed)} of {count} partitions were not committed;"
+        f" what they held before stays in place\n" + "\n".join([*named, *more]),
+        metadata={"failed_partitions": dg.MetadataValue.json(dict(reasons))},
+        allow_retries=False,
+    )

@@ -1,0 +1,137 @@
+"""Materializing what is declared, without Dagster: read pinned inputs, compute, judge, commit.
+
+The commit is the gate. A partition whose rows break a rule is not committed and what was there
+stays; the others of the same call go on.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import polars as pl
+
+from ..contract.errors import ColumnMismatchError, DataError, InputNotCommittedError
+from ..contract.feature_group import Online
+from ..resources.offline_store import OfflineStore
+from ..resources.row_checks import checked
+from ..resources.table_snapshot import TableSnapshot
+from ..resources.table_spec import EVENT_TIMESTAMP
+from .declarations import Dimension, FeatureGroup, Source
+from .identity import computed_identity
+from .ingestion import ingest_dimension, ingest_source
+from .model_inputs import TrainingSet
+from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all
+from .pinned_inputs import InputUse, PinnedInputs, subject
+from .training import build_training_set
+from .verdicts import Verdict, judge, refusal, verdict_from_json
+
+Materialized: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A partition as it would be committed, and what would be said about it."""
+
+    rows: pl.DataFrame
+    verdict: Verdict
+    uses: tuple[InputUse, ...]
+
+
+def materialize(declared: Materialized, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
+    """Compute and commit partitions, in time's order, yielding each outcome as soon as it is there.
+
+    Repeating a call whose inputs, code and rows have not changed commits nothing. A dimension has
+    no partitions: it is read as a whole, whatever keys are given.
+
+    Raises:
+        StoreError: The offline store cannot be read or written; what was yielded is committed.
+    """
+    if isinstance(declared, Source):
+        yield from ingest_source(declared, partitions, run)
+    elif isinstance(declared, Dimension):
+        yield from ingest_dimension(declared, run)
+    elif isinstance(declared, TrainingSet):
+        yield from build_training_set(declared, partitions, run)
+    else:
+        yield from _compute_group(declared, partitions, run)
+
+
+def materialize_partition(declared: Materialized, partition: str, run: Run) -> Outcome:
+    """Compute and commit one partition, as `materialize` does."""
+    return next(materialize(declared, [partition], run))
+
+
+def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview:
+    """Compute a partition from what is committed, and write nothing.
+
+    Raises:
+        InputNotCommittedError: Its newest input is not there.
+        Exception: Whatever the group's function raises.
+    """
+    inputs = PinnedInputs.of(group, store)
+    inputs.check(partition)
+    rows, verdict = _judged(group, partition, inputs)
+    if verdict.passed:
+        try:
+            rows = checked(group.table, partition, rows)
+        except DataError as error:
+            verdict = refusal(error, rows=rows.height)
+    return Preview(rows, verdict, inputs.uses(partition))
+
+
+def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
+    inputs, table = PinnedInputs.of(group, run.store), run.store.table(group.table)
+    committed = table.snapshot()
+    computed = (_computed(group, key, inputs, committed) for key in sorted(partitions))
+    yield from commit_all(computed, run, table, group.code_version)
+
+
+def _computed(
+    group: FeatureGroup, partition: str, inputs: PinnedInputs, committed: TableSnapshot
+) -> Pending:
+    elapsed = Stopwatch()
+    try:
+        inputs.check(partition)
+    except InputNotCommittedError as error:
+        return Pending(Outcome(partition=partition, seconds=elapsed(), error=error))
+    uses = inputs.uses(partition)
+    identity = computed_identity(group, uses)
+    outcome = Outcome(partition=partition, seconds=elapsed(), uses=uses)
+    newest = committed.commits.get(partition)
+    # A document that changed is recorded by a call that commits, even if no rows are written.
+    if newest and newest.identity == identity and committed.document == group.table.document:
+        verdict = verdict_from_json(newest.verdicts)
+        return Pending(replace(outcome, commit=replace(newest, no_op=True), verdict=verdict))
+    try:
+        rows, verdict = _judged(group, partition, inputs)
+    except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
+        return Pending(replace(outcome, seconds=elapsed(), error=error))
+    outcome = replace(outcome, seconds=elapsed(), verdict=verdict)
+    return Pending(outcome, rows, identity) if verdict.passed else Pending(outcome)
+
+
+def _judged(
+    group: FeatureGroup, partition: str, inputs: PinnedInputs
+) -> tuple[pl.DataFrame, Verdict]:
+    end = group.partitions.window(partition).end
+    rows = group(end=end, **inputs.frames(partition)).collect()
+    verdict, rows = judge(group.schema, rows)
+    if not verdict.passed:
+        return rows, verdict
+    try:
+        return _stamped(group, rows, partition), verdict
+    except ColumnMismatchError as error:
+        return rows, refusal(error, rows=rows.height)
+
+
+def _stamped(group: FeatureGroup, rows: pl.DataFrame, partition: str) -> pl.DataFrame:
+    """A snapshot's rows are the truth at their partition's end: the platform says so."""
+    if group.spec.online is Online.UPSERT:
+        return rows
+    if EVENT_TIMESTAMP in rows.columns:
+        raise ColumnMismatchError(
+            table=subject(group),
+            differences=[f"{EVENT_TIMESTAMP} is unexpected: the platform stamps it"],
+        )
+    stamp = pl.lit(group.partitions.window(partition).end).cast(group.table.schema[EVENT_TIMESTAMP])
+    return rows.with_columns(stamp.alias(EVENT_TIMESTAMP))

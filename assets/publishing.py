@@ -1,0 +1,86 @@
+"""Publishing what is committed: the partitions of a run, and whatever was left behind."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..resources.deployments import Deployment, Publishing
+from ..resources.publisher import Publication, publish_partition, unpublished_partitions
+from .declarations import FeatureGroup
+from .discovery import Declarations
+from .model_inputs import FeatureService
+
+
+def publish_partitions(
+    group: FeatureGroup,
+    partitions: Iterable[str],
+    deployment: Deployment,
+    publishing: Publishing,
+    *,
+    deferred: bool = True,
+) -> Iterator[Publication]:
+    """Publish the newest commit of each partition, in time's order; passes over what has none.
+
+    Commits that were deferred are passed over, too, unless `deferred` asks for them.
+
+    Raises:
+        StoreError: A store broke off; what was yielded is published, and the call may be repeated.
+    """
+    table = deployment.offline.table(group.table)
+    commits = table.snapshot().commits
+    for partition in sorted(set(partitions) & set(commits)):
+        if deferred or commits[partition].publish != "deferred":
+            yield publish_partition(
+                group.spec,
+                table,
+                partition,
+                online=publishing.online,
+                registry=publishing.registry,
+            )
+
+
+def register_services(
+    services: Iterable[FeatureService], group: FeatureGroup, publishing: Publishing
+) -> None:
+    """Tell the server of the feature services that read a group which has just been published."""
+    readers = [
+        service.spec
+        for service in services
+        if any(feature.group is group for feature in service.features)
+    ]
+    if readers:
+        publishing.registry.register_services(readers)
+
+
+def unpublished(
+    groups: Iterable[FeatureGroup], deployment: Deployment, publishing: Publishing
+) -> dict[FeatureGroup, Sequence[str]]:
+    """The partitions whose newest commit is not published, of the groups that have any.
+
+    A commit that was deferred is none of them. They are left behind where a step failed after it
+    had committed, a publish broke off, or the online store was replaced.
+    """
+    left = {
+        group: unpublished_partitions(
+            group.spec, deployment.offline.table(group.table), publishing.online
+        )
+        for group in groups
+        if group.spec.online is not None
+    }
+    return {group: partitions for group, partitions in left.items() if partitions}
+
+
+def publish_unpublished(
+    declarations: Declarations,
+    deployment: Deployment,
+    groups: Iterable[FeatureGroup] | None = None,
+) -> list[Publication]:
+    """Publish what is committed and not published, of these groups or of all that are declared.
+
+    A command does so before it exits, because Dagster skips `online` in a run with failures.
+    """
+    published: list[Publication] = []
+    wanted = declarations.groups.values() if groups is None else groups
+    with deployment.publishing() as publishing:
+        for group, partitions in unpublished(wanted, deployment, publishing).items():
+            published += publish_partitions(group, partitions, deployment, publishing)
+            register_services(declarations.services.values(), group, publishing)
+    return published

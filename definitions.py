@@ -1,0 +1,43 @@
+"""All that Dagster loads: what is declared, bound to the stores that the environment names."""
+
+import dagster as dg
+
+from .assets.discovery import discover
+from .assets.factory.asset_graph import build_assets
+from .contract.environment import Environment
+from .resources.deployments import Deployment
+from .resources.frame_io_manager import FrameIOManager
+from .sensors.automation import automation_sensor
+from .sensors.schedules import dimensions_schedule, source_schedule
+from .sensors.unpublished import unpublished_sensor
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of this process; loading them again reads the clock again."""
+    return build_definitions(Environment.read())
+
+
+def build_definitions(environment: Environment) -> dg.Definitions:
+    """The definitions of an environment: its packages, its stores, its clock.
+
+    Steps run one after the other in the process of their run: starting a process for each costs ten
+    seconds, most steps take less than one.
+    """
+    declarations, clock = discover(environment.packages), environment.clock()
+    groups = list(declarations.groups.values())
+    dimensions = list(declarations.dimensions.values())
+    deployment = Deployment.of(environment)
+    return dg.Definitions(
+        assets=build_assets(declarations, clock),
+        executor=dg.in_process_executor,
+        resources={
+            "deployment": deployment,
+            "io_manager": FrameIOManager.of(deployment.offline),
+        },
+        schedules=[
+            *(source_schedule(source, clock) for source in declarations.sources.values()),
+            *([dimensions_schedule(dimensions, clock)] if dimensions else []),
+        ],
+        sensors=[automation_sensor(), *([unpublished_sensor(groups)] if groups else [])],
+    )

@@ -1,0 +1,85 @@
+"""The regular ticks: when the partitions of sources are read, and dimensions read again."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from ..assets.declarations import Dimension, Source
+from ..assets.partitions import partitions_until
+from ..contract.clock import Clock
+from ..contract.partitions import DAILY
+from ..resources.deployments import Deployment
+from .requests import range_requests
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+
+
+def source_schedule(source: Source, clock: Clock) -> dg.ScheduleDefinition:
+    """Reads each partition of a source once its normal lateness has passed.
+
+    What was missed while nothing ran is caught up; what lies before the first committed partition
+    is history, and loading that is somebody's decision.
+    """
+    key = dg.AssetKey(source.asset_path)
+
+    @dg.schedule(
+        name=f"read_{source.name}",
+        cron_schedule=_cron(source),
+        target=dg.AssetSelection.assets(key),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Reads partitions of {source.name} {source.lateness} after they end.",
+    )
+    def read(
+        context: dg.ScheduleEvaluationContext, deployment: dg.ResourceParam[Deployment]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if clock.frozen_at is not None:
+            yield _frozen(clock)
+            return
+        due = _due(source, deployment, context.scheduled_execution_time)
+        if not due:
+            yield dg.SkipReason("Every partition that is due is committed.")
+        yield from range_requests(key, due, source.partitions)
+
+    return read
+
+
+def dimensions_schedule(dimensions: Sequence[Dimension], clock: Clock) -> dg.ScheduleDefinition:
+    """Reads all dimensions again, once a day; those that did not change commit nothing."""
+
+    @dg.schedule(
+        name="read_dimensions",
+        cron_schedule="0 0 * * *",
+        target=dg.AssetSelection.assets(*(dg.AssetKey(each.asset_path) for each in dimensions)),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Reads all dimensions again.",
+    )
+    def read() -> Iterator[dg.RunRequest | dg.SkipReason]:
+        yield dg.RunRequest() if clock.frozen_at is None else _frozen(clock)
+
+    return read
+
+
+def _due(source: Source, deployment: Deployment, now: datetime) -> list[str]:
+    over = partitions_until(source, now - source.lateness)
+    committed = deployment.offline.table(source.table).snapshot().commits
+    if not committed:
+        return list(over[-1:])
+    newest = max(committed)
+    return [key for key in over if key > newest]
+
+
+def _cron(source: Source) -> str:
+    offset = source.lateness % source.partitions.length
+    minutes = -(-offset // _MINUTE)
+    hour, minute = divmod(minutes, _HOUR // _MINUTE)
+    if source.partitions == DAILY:
+        return f"{minute} {hour % 24} * * *"
+    return f"{minute} * * * *"
+
+
+def _frozen(clock: Clock) -> dg.SkipReason:
+    return dg.SkipReason(f"The clock of this home is frozen at {clock.frozen_at}: no time passes.")

@@ -1,0 +1,144 @@
+"""`online/…`: only what is committed is ever published, whatever is launched in whatever order."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
+
+from headrace.assets.factory.steps import PUBLISH_TAG
+from headrace.assets.publishing import publish_unpublished
+from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, failure, graph_of
+from headrace.tests.assets.visits import DAYS, visits
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture
+def graph(tmp_path: Path, valkey_url: str) -> Iterator[Graph]:
+    with graph_of(tmp_path, valkey_url) as made:
+        yield made
+
+
+def add_bad_visit(graph: Graph, day: str) -> None:
+    bad = visits((day, 3, "a", -5.0))
+    graph.world.visits = pl.concat([graph.world.visits, bad])
+
+
+def published(result: dg.ExecuteInProcessResult) -> list[tuple[str | None, object]]:
+    """What the online step recorded: partition and generation."""
+    events = result.asset_materializations_for_node("online__visitor_week")
+    return [(event.partition, event.metadata["generation"].value) for event in events]
+
+
+def test_what_is_committed_is_published_in_the_same_run(graph: Graph) -> None:
+    graph.read_inputs()
+
+    result = graph.run(WEEK, ONLINE_WEEK)
+
+    assert result.success
+    assert published(result) == [(day, 1) for day in DAYS]
+    assert graph.unpublished("visitor_week") == []
+
+
+def test_online_alone_after_a_failed_check_publishes_the_last_good_commit(graph: Graph) -> None:
+    """A blocking check acts inside one run alone: with Dagster's own the bad day is published."""
+    graph.read_inputs()
+    graph.run(WEEK)
+    add_bad_visit(graph, DAYS[-1])
+    graph.run_one("sources/visits", partition=DAYS[-1])
+    graph.run_one(WEEK, partition=DAYS[-1])
+
+    result = graph.run_one(ONLINE_WEEK, partition=DAYS[-1])
+
+    assert result.success
+    assert published(result) == [(DAYS[-1], 1)]
+    assert graph.verify("visitor_week") == (2, [])
+
+
+def test_online_alone_publishes_nothing_where_nothing_was_ever_committed(graph: Graph) -> None:
+    add_bad_visit(graph, DAYS[-1])
+    graph.read_inputs()
+    graph.run_one(WEEK, partition=DAYS[-1])
+
+    result = graph.run_one(ONLINE_WEEK, partition=DAYS[-1])
+
+    assert result.success
+    assert published(result) == []
+    assert graph.records(ONLINE_WEEK) == []
+
+
+def test_a_failed_partition_keeps_online_from_the_bad_rows_in_its_own_run(graph: Graph) -> None:
+    graph.read_inputs()
+    graph.run(WEEK, ONLINE_WEEK)
+    add_bad_visit(graph, DAYS[-1])
+    graph.run_one("sources/visits", partition=DAYS[-1])
+
+    result = graph.run_one(WEEK, ONLINE_WEEK, partition=DAYS[-1])
+
+    assert not result.success
+    assert published(result) == []
+    assert graph.verify("visitor_week") == (2, [])
+
+
+def test_what_a_failing_range_committed_is_published_by_the_command(graph: Graph) -> None:
+    """Dagster skips `online` in a run with failures."""
+    add_bad_visit(graph, DAYS[4])
+    graph.read_inputs()
+    result = graph.run(WEEK, ONLINE_WEEK)
+    left = graph.unpublished("visitor_week")
+
+    done = publish_unpublished(graph.world.declarations, graph.world.deployment)
+
+    assert "7 of 14 partitions" in failure(result)
+    assert published(result) == []
+    assert left == [*DAYS[:4], *DAYS[11:]]
+    assert [publication.partition for publication in done] == left
+    assert graph.unpublished("visitor_week") == []
+    assert graph.verify("visitor_week") == (2, [])
+
+
+def test_a_repetition_repairs_an_online_store_that_was_flushed(graph: Graph) -> None:
+    graph.read_inputs()
+    graph.run(WEEK, ONLINE_WEEK)
+    graph.flush()
+
+    result = graph.run(WEEK, ONLINE_WEEK)
+
+    assert result.success
+    assert graph.records(WEEK)[-1] == (DAYS[-1], "1", True)
+    assert graph.verify("visitor_week") == (2, [])
+
+
+def test_deferred_commits_wait_for_somebody_to_launch_online(graph: Graph) -> None:
+    graph.read_inputs()
+    graph.run(WEEK, tags={PUBLISH_TAG: "deferred"})
+
+    by_command = publish_unpublished(graph.world.declarations, graph.world.deployment)
+    by_automation = graph.run(ONLINE_WEEK, tags={AUTOMATION_CONDITION_TAG: "true"})
+    by_somebody = graph.run(ONLINE_WEEK)
+
+    assert by_command == []
+    assert published(by_automation) == []
+    assert published(by_somebody) == [(day, 1) for day in DAYS]
+
+
+def test_publishing_a_group_tells_the_server_of_the_services_that_read_it(graph: Graph) -> None:
+    graph.read_inputs(last=DAYS[0])
+
+    graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+
+    with graph.world.deployment.publishing() as publishing:
+        assert set(publishing.registry.manifest().services) == {"page_to_show"}
+
+
+def test_a_store_that_is_gone_fails_the_step_and_not_the_commit(tmp_path: Path) -> None:
+    with graph_of(tmp_path, "redis://127.0.0.1:1") as graph:
+        graph.read_inputs(last=DAYS[0])
+
+        result = graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+
+        assert "StoreUnavailableError" in failure(result)
+        assert graph.world.generations(graph.world.week) == {DAYS[0]: 1}
