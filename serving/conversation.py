@@ -1,0 +1,228 @@
+"""What a client says to the feature server to get an answer, and what it remembers between calls.
+
+Every method is an `Exchange`: a generator that yields requests, is sent their responses and returns
+its result, so that it does not matter how a call is made. Contracts are remembered by their ids,
+which answers name: one round trip per lookup once they are known, and a flip is noticed at once.
+"""
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias, TypeVar
+
+from ..contract.errors import InvalidArgumentError, RequestError, ServerError, UnknownNameError
+from ..contract.feature_group import FeatureReference, FeatureSpec
+from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.references import parse_reference
+from .contract_messages import GroupContract, group_contract
+from .entity_columns import Columns, Entities, entity_columns, typed_columns
+from .online_features import FeatureColumn, GroupRows, OnlineFeatures, Stale
+
+Result = TypeVar("Result")
+Request: TypeAlias = (
+    pb.GetOnlineFeaturesRequest | pb.GetContractRequest | pb.ListFeatureGroupsRequest
+)
+Exchange: TypeAlias = Generator[Request, Any, Result]
+
+_GroupName: TypeAlias = tuple[str, int | None]
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: features or else a feature service, for whom, and what happens to old values.
+
+    Attributes:
+        max_age: Rows older than this are STALE even within their TTL; `None` leaves it at the TTL.
+    """
+
+    features: tuple[str, ...]
+    feature_service: str
+    entities: Entities
+    max_age: timedelta | None
+    stale: Stale
+
+    @classmethod
+    def of(
+        cls,
+        features: Iterable[object] | None,
+        feature_service: str | None,
+        *,
+        entities: Entities,
+        max_age: timedelta | None,
+        stale: Stale,
+    ) -> "Question":
+        """Take a caller's arguments.
+
+        Raises:
+            InvalidArgumentError: Not exactly one of features and feature service is given.
+        """
+        check_asked(features, feature_service)
+        names = tuple(str(feature) for feature in features or ())
+        return cls(names, feature_service or "", entities, max_age, stale)
+
+    def request(self, columns: Columns) -> pb.GetOnlineFeaturesRequest:
+        """The message that asks this for these typed columns."""
+        request = pb.GetOnlineFeaturesRequest(
+            features=self.features,
+            feature_service=self.feature_service,
+            entities=entity_columns(columns),
+        )
+        if self.max_age is not None:
+            request.max_age.FromTimedelta(self.max_age)
+        return request
+
+
+def check_asked(features: Iterable[object] | None, feature_service: str | None) -> None:
+    """Refuse a call that asks for nothing, for both, or for the letters of a string.
+
+    Raises:
+        InvalidArgumentError: As said.
+    """
+    problem = None
+    if isinstance(features, str):
+        problem = f"features is the string {features!r}"
+    elif bool(features) == bool(feature_service):
+        problem = "both are given" if features else "neither is given"
+    if problem is not None:
+        raise InvalidArgumentError(
+            argument="features and feature_service",
+            problem=problem,
+            remedy="give a list of features, or the name of a feature service",
+        )
+
+
+class Conversation:
+    """One client's side; several threads may use it, and at worst ask for a contract twice."""
+
+    def __init__(self, server: str) -> None:
+        """Begin without knowing anything of the server at this address."""
+        self._server = server
+        self._groups: dict[_GroupName, GroupContract] = {}
+        self._contracts: dict[str, GroupContract] = {}
+        self._services: dict[str, pb.FeatureServiceContract] = {}
+
+    def look_up(self, question: Question) -> Exchange[OnlineFeatures]:
+        """Ask for feature values.
+
+        Raises:
+            RequestError: The question cannot be answered as asked.
+            ServerError: Servers behind one address keep contradicting each other.
+        """
+        for _ in range(_ATTEMPTS):
+            references, service_id = yield from self._references(question)
+            columns = yield from self._columns(question, references)
+            response: pb.GetOnlineFeaturesResponse = yield question.request(columns)
+            if response.service_id == service_id:
+                groups = yield from self._group_rows(references, response)
+                return OnlineFeatures(
+                    columns,
+                    _feature_columns(references, groups),
+                    groups,
+                    answered_at=response.answered_at,
+                    stale=question.stale,
+                )
+            self._services.pop(question.feature_service, None)
+        reason = f"feature service {question.feature_service!r} changed with every call"
+        raise ServerError(server=self._server, code="ABORTED", reason=reason)
+
+    def contracts(
+        self, features: Iterable[object] | None, feature_service: str | None
+    ) -> Exchange[tuple[GroupContract, ...]]:
+        """Ask for the contracts of the groups that these features, or this service, are of.
+
+        Raises:
+            RequestError: The question cannot be answered as asked.
+        """
+        check_asked(features, feature_service)
+        self._services.pop(feature_service or "", None)
+        question = Question.of(features, feature_service, entities={}, max_age=None, stale="null")
+        references, _ = yield from self._references(question)
+        return (yield from self._ask_contracts(_group_names(references)))
+
+    def _references(self, question: Question) -> Exchange[tuple[list[FeatureReference], str]]:
+        """The features asked for; those of a service as it is remembered, with its id."""
+        if not question.feature_service:
+            return [parse_reference(text) for text in question.features], ""
+        service = self._services.get(question.feature_service)
+        if service is None:
+            response: pb.GetContractResponse = yield pb.GetContractRequest(
+                feature_service=question.feature_service
+            )
+            (service,) = response.feature_services
+            self._services[question.feature_service] = service
+        return [parse_reference(text) for text in service.features], service.service_id
+
+    def _columns(
+        self, question: Question, references: Sequence[FeatureReference]
+    ) -> Exchange[Columns]:
+        """The entities, typed by the join keys of what is asked for."""
+        names = _group_names(references)
+        remembered = [self._groups[name] for name in names if name in self._groups]
+        if len(remembered) == len(names):
+            try:
+                return typed_columns(question.entities, [group.entity for group in remembered])
+            except RequestError:
+                pass  # the version that is live now may have other join keys: ask before refusing
+        asked = yield from self._ask_contracts(names)
+        return typed_columns(question.entities, [group.entity for group in asked])
+
+    def _ask_contracts(self, names: Sequence[_GroupName]) -> Exchange[tuple[GroupContract, ...]]:
+        response: pb.GetContractResponse = yield pb.GetContractRequest(
+            feature_groups=[str(FeatureReference(*name, None)) for name in names]
+        )
+        contracts = tuple(group_contract(message) for message in response.feature_groups)
+        for name, contract in zip(names, contracts, strict=True):
+            self._groups[name] = self._contracts[contract.contract_id] = contract
+        return contracts
+
+    def _group_rows(
+        self, references: Sequence[FeatureReference], response: pb.GetOnlineFeaturesResponse
+    ) -> Exchange[list[GroupRows]]:
+        """The answer's groups, each with the contract that it names."""
+        groups = []
+        for name, answered in zip(_group_names(references), response.groups, strict=True):
+            contract = self._contracts.get(answered.contract_id)
+            if contract is None:
+                exact = (answered.feature_group, answered.version)
+                (contract,) = yield from self._ask_contracts([exact])
+            self._groups[name] = contract
+            groups.append(GroupRows(contract, answered.rows))
+        return groups
+
+
+def _group_names(references: Sequence[FeatureReference]) -> list[_GroupName]:
+    """The groups of an answer, in its order; `group` and `group@2` are two."""
+    return list(dict.fromkeys((reference.group, reference.version) for reference in references))
+
+
+def _feature_columns(
+    references: Sequence[FeatureReference], groups: Sequence[GroupRows]
+) -> list[FeatureColumn]:
+    positions = {name: index for index, name in enumerate(_group_names(references))}
+    columns: dict[str, FeatureColumn] = {}
+    for reference in references:
+        index = positions[reference.group, reference.version]
+        for feature in _features(reference, groups[index].contract):
+            name = f"{reference.group}__{feature.name}"
+            if name in columns:
+                raise InvalidArgumentError(
+                    argument="features",
+                    problem=f"{name!r} is asked for twice",
+                    remedy="ask for each feature once, and for two versions of it in two calls",
+                )
+            columns[name] = FeatureColumn(name, index, feature)
+    return list(columns.values())
+
+
+def _features(reference: FeatureReference, contract: GroupContract) -> Sequence[FeatureSpec]:
+    if reference.feature is None:
+        return contract.features
+    named = [feature for feature in contract.features if feature.name == reference.feature]
+    if not named:
+        raise UnknownNameError(
+            kind="feature",
+            name=f"{reference.group}:{reference.feature}",
+            known=[f"{reference.group}:{feature.name}" for feature in contract.features],
+        )
+    return named

@@ -1,0 +1,185 @@
+"""What the server answers: bytes in, bytes out, and no input or output of its own.
+
+Every method is a `Reading`, so that any transport can run it, and many of them at once, over one
+connection to the store. The snapshot is replaced as a whole; an answer is made of one snapshot.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError
+
+from ..contract.clock import Clock
+from ..contract.errors import CatalogueError, InvalidArgumentError, UnknownNameError
+from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.references import parse_reference
+from ..contract.rows import to_microseconds
+from .contracts import ServedGroup, ServedService, Snapshot, load
+from .lookup import Lookup
+from .query import malformed, parse_query
+from .reading import Reading
+from .settings import Limits
+
+_Result = TypeVar("_Result")
+
+
+class Handler:
+    """Answers requests from a snapshot of the catalogue and from what the store holds.
+
+    Attributes:
+        snapshot: The catalogue in force; `None` until it was read once.
+        clock: By which ages are judged.
+    """
+
+    def __init__(self, namespace: str, limits: Limits, clock: Clock) -> None:
+        """Begin without a catalogue; the first request reads it if no `refresh` did."""
+        self._namespace, self._limits = namespace, limits
+        self.clock = clock
+        self.snapshot: Snapshot | None = None
+
+    def refresh(self) -> Reading[Snapshot]:
+        """Read the catalogue again; the snapshot that is then in force.
+
+        Raises:
+            CatalogueError: It cannot be read; the snapshot in force stays.
+        """
+        before = self.snapshot
+        loaded = yield from load(self._namespace, before)
+        # Another refresh may have finished meanwhile, with a newer catalogue than this one's.
+        if self.snapshot is None or self.snapshot is before:
+            self.snapshot = loaded
+        return self.snapshot
+
+    def get_online_features(self, raw: bytes) -> Reading[bytes]:
+        """Answer a serialized `GetOnlineFeaturesRequest`.
+
+        Raises:
+            RequestError: The request cannot be answered as asked.
+            CatalogueError: The catalogue was never read and cannot be.
+        """
+        query = parse_query(raw, self._limits)
+
+        def plan(snapshot: Snapshot) -> Lookup:
+            return Lookup(query, snapshot.select(query.features, query.service), self._limits)
+
+        snapshot, lookup = yield from self._resolve(plan)
+        values = yield lookup.keys
+        answer = lookup.answer(values, self._now_us())
+        if answer.doubtful:
+            newer = yield from self._newer(snapshot)
+            if newer is not None:
+                lookup = plan(newer)
+                values = yield lookup.keys
+                answer = lookup.answer(values, self._now_us())
+        return answer.body
+
+    def get_contract(self, raw: bytes) -> Reading[bytes]:
+        """Answer a serialized `GetContractRequest`; groups come in the order asked, else by name.
+
+        Raises:
+            RequestError: The request cannot be answered as asked.
+            CatalogueError: The catalogue was never read and cannot be.
+        """
+        try:
+            request = pb.GetContractRequest.FromString(raw)
+        except DecodeError as error:
+            raise malformed("GetContractRequest") from error
+        if request.feature_groups and request.feature_service:
+            raise InvalidArgumentError(
+                argument="feature_groups and feature_service",
+                problem="both are given",
+                remedy="set one, or neither for everything live",
+            )
+        _, body = yield from self._resolve(lambda snapshot: _contract_body(snapshot, request))
+        return body
+
+    def list_feature_groups(self, raw: bytes) -> Reading[bytes]:
+        """Answer a serialized `ListFeatureGroupsRequest`: all versions, by name and version.
+
+        Raises:
+            InvalidArgumentError: The bytes are no such request.
+            CatalogueError: The catalogue was never read and cannot be.
+        """
+        try:
+            pb.ListFeatureGroupsRequest.FromString(raw)
+        except DecodeError as error:
+            raise malformed("ListFeatureGroupsRequest") from error
+        _, body = yield from self._resolve(_list_body)
+        return body
+
+    def _resolve(self, attempt: Callable[[Snapshot], _Result]) -> Reading[tuple[Snapshot, _Result]]:
+        """What an attempt makes of the snapshot; a name that is not in it may be in a newer one."""
+        snapshot = self.snapshot or (yield from self.refresh())
+        try:
+            return snapshot, attempt(snapshot)
+        except UnknownNameError:
+            newer = yield from self._newer(snapshot)
+            if newer is None:
+                raise
+        return newer, attempt(newer)
+
+    def _newer(self, snapshot: Snapshot) -> Reading[Snapshot | None]:
+        """A snapshot that replaced this one, or `None` when it still holds."""
+        if self.snapshot is snapshot:
+            try:
+                yield from self.refresh()
+            except CatalogueError:
+                return None
+        return None if self.snapshot is snapshot else self.snapshot
+
+    def _now_us(self) -> int:
+        return to_microseconds(self.clock.now())
+
+
+def _contract_body(snapshot: Snapshot, request: pb.GetContractRequest) -> bytes:
+    groups: list[ServedGroup]
+    services: list[ServedService]
+    if request.feature_service:
+        selection = snapshot.select((), request.feature_service)
+        groups, services = list(selection.groups), [snapshot.service(request.feature_service)]
+    elif request.feature_groups:
+        groups, services = [_named(snapshot, name) for name in request.feature_groups], []
+    else:
+        groups, services = list(snapshot.live()), list(snapshot.services.values())
+    message = pb.GetContractResponse(
+        feature_services=[
+            pb.FeatureServiceContract(
+                name=service.spec.name,
+                version=service.spec.version,
+                features=service.spec.features,
+                owners=service.spec.owners,
+                description=service.spec.description,
+                service_id=service.service_id,
+            )
+            for service in services
+        ]
+    )
+    return message.SerializeToString() + b"".join(group.framed_contract for group in groups)
+
+
+def _named(snapshot: Snapshot, text: str) -> ServedGroup:
+    reference = parse_reference(text)
+    if reference.feature is not None:
+        raise InvalidArgumentError(
+            argument="feature_groups",
+            problem=f"{text!r} names a feature",
+            remedy=f"name its group alone: {text.partition(':')[0]!r}",
+        )
+    return snapshot.group(reference.group, reference.version)
+
+
+def _list_body(snapshot: Snapshot) -> bytes:
+    return pb.ListFeatureGroupsResponse(
+        feature_groups=[
+            pb.FeatureGroupSummary(
+                name=group.spec.name,
+                version=group.spec.version,
+                live=group.live,
+                entity=group.spec.entity.name,
+                feature_count=len(group.spec.features),
+                description=group.spec.description,
+                owners=group.spec.owners,
+            )
+            for group in snapshot.every()
+        ]
+    ).SerializeToString()

@@ -1,0 +1,194 @@
+"""One request against one snapshot: the keys to read, and the answer made of what they hold.
+
+Rows are copied into the answer, never decoded: the first bytes say all that has to be judged (order
+and schema). What a row lacks is said by appending a field, which is legal protobuf.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from ..contract.errors import InvalidArgumentError, TooLargeError
+from ..contract.keys import online_key
+from ..contract.order import ORDER_LENGTH, Order, decode_order
+from ..contract.status import is_stale
+from .contracts import Selection, ServedGroup
+from .query import Query
+from .reading import Keys, Values
+from .settings import Limits
+
+_SCHEMA_ID_TAG = b"\x18"  # field 3, varint
+_STALE = b"\x68\x01"  # field 13, ROW_STATUS_STALE
+_NOT_FOUND_ROW = b"\x22\x00"  # field 4 of FeatureGroupRows, empty
+_ERROR_ROW = b"\x22\x02\x68\x02"  # field 4: field 13, ROW_STATUS_ERROR
+_GROUP_TAG, _ANSWERED_AT_TAG, _SERVICE_ID_TAG = b"\x0a", b"\x11", b"\x1a"
+_ONE_BYTE = 0x80
+
+_HEAD = ORDER_LENGTH + 2  # the order, and a schema id below 128
+
+
+class _Verdict(Enum):
+    LIVE = "served as it is"
+    STALE = "served with a mark"
+    GONE = "below the floor: the entity is absent"
+    FOREIGN = "written under a schema that the snapshot does not have"
+    BROKEN = "no row at all"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A serialized `GetOnlineFeaturesResponse`.
+
+    Attributes:
+        doubtful: It holds an ERROR that a newer catalogue may explain: an unknown schema, no guard.
+    """
+
+    body: bytes
+    doubtful: bool
+
+
+class Lookup:
+    """The reads of one request.
+
+    Attributes:
+        keys: What to read at once, so that guards and the rows that they judge are of one moment.
+    """
+
+    def __init__(self, query: Query, selection: Selection, limits: Limits) -> None:
+        """Compute the keys.
+
+        Raises:
+            InvalidArgumentError: A join key is given that none of the groups has.
+            InvalidEntityError: A join key is missing, of the wrong type or out of range.
+            TooLargeError: Too many rows.
+        """
+        self._query, self._selection = query, selection
+        rows = query.entity_count * len(selection.groups)
+        if rows > limits.rows:
+            raise TooLargeError(what="rows (entities × groups)", count=rows, limit=limits.rows)
+        _refuse_unknown_columns(query, selection.groups)
+        self.keys: Keys = []
+        for group in selection.groups:
+            self.keys.append(group.guard)
+            self.keys += _row_keys(query, group)
+
+    def answer(self, values: Values, now_us: int) -> Answer:
+        """The answer made of the values of `keys`, judged at an instant (microseconds)."""
+        parts: list[bytes] = []
+        doubtful = False
+        size = 1 + self._query.entity_count
+        for index, group in enumerate(self._selection.groups):
+            rows = _Rows(group, values[index * size], now_us, self._query.max_age_us)
+            body = rows.framed(values[index * size + 1 : (index + 1) * size])
+            parts += (_GROUP_TAG, _varint(len(body)), body)
+            doubtful = doubtful or rows.doubtful
+        parts += (_ANSWERED_AT_TAG, now_us.to_bytes(8, "little", signed=True))
+        if self._selection.service is not None:
+            service_id = self._selection.service.service_id.encode()
+            parts += (_SERVICE_ID_TAG, _varint(len(service_id)), service_id)
+        return Answer(b"".join(parts), doubtful)
+
+
+class _Rows:
+    """The rows of one group in one answer."""
+
+    def __init__(
+        self, group: ServedGroup, guard: bytes | None, now_us: int, max_age_us: int | None
+    ) -> None:
+        self._group, self._now_us, self._max_age_us = group, now_us, max_age_us
+        self._floor = _order(guard)
+        self.doubtful = self._floor is None
+
+    def framed(self, values: Sequence[bytes | None]) -> bytes:
+        """The group's serialized `FeatureGroupRows`."""
+        if self._floor is None:
+            return self._group.header + _ERROR_ROW * len(values)
+        parts = [self._group.header]
+        # Rows of one publish share their head: most are judged once per request.
+        verdicts: dict[bytes, _Verdict] = {}
+        for row in values:
+            if row is None:
+                parts.append(_NOT_FOUND_ROW)
+                continue
+            head = row[:_HEAD]
+            verdict = verdicts.get(head)
+            if verdict is None:
+                verdict = self._judge(row, self._floor)
+                if len(head) == _HEAD and head[-1] < _ONE_BYTE:
+                    verdicts[head] = verdict
+            if verdict is _Verdict.LIVE:
+                parts += (_row_frame(len(row)), row)
+            elif verdict is _Verdict.STALE:
+                parts += (_row_frame(len(row) + len(_STALE)), row, _STALE)
+            elif verdict is _Verdict.GONE:
+                parts.append(_NOT_FOUND_ROW)
+            else:
+                parts.append(_ERROR_ROW)
+                self.doubtful = self.doubtful or verdict is _Verdict.FOREIGN
+        return b"".join(parts)
+
+    def _judge(self, row: bytes, floor: Order) -> _Verdict:
+        order = _order(row)
+        if order is None:
+            return _Verdict.BROKEN
+        if self._group.has_floor and order < floor:
+            return _Verdict.GONE
+        if _schema_id(row) >= len(self._group.spec.all_schemas):
+            return _Verdict.FOREIGN
+        age_us = self._now_us - order.event_timestamp
+        stale = is_stale(age_us, self._group.ttl_us, self._max_age_us)
+        return _Verdict.STALE if stale else _Verdict.LIVE
+
+
+def _refuse_unknown_columns(query: Query, groups: Sequence[ServedGroup]) -> None:
+    known = {name: None for group in groups for name in group.spec.entity.key_names}
+    for name in query.columns:
+        if name not in known:
+            raise InvalidArgumentError(
+                argument="entities",
+                problem=f"{name!r} is no join key of what is asked for",
+                remedy=f"the join keys are {', '.join(known)}",
+            )
+
+
+def _row_keys(query: Query, group: ServedGroup) -> Keys:
+    prefix, encode = group.prefix, group.encode
+    columns = query.key_values(group)
+    return [online_key(prefix, encode(values)) for values in zip(*columns, strict=True)]
+
+
+def _order(raw: bytes | None) -> Order | None:
+    if raw is None:
+        return None
+    try:
+        return decode_order(raw)
+    except ValueError:
+        return None
+
+
+def _schema_id(row: bytes) -> int:
+    if row[ORDER_LENGTH : ORDER_LENGTH + 1] != _SCHEMA_ID_TAG:
+        return 0  # proto3 leaves a zero out
+    schema_id = shift = 0
+    for byte in row[ORDER_LENGTH + 1 : ORDER_LENGTH + 6]:
+        schema_id |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < _ONE_BYTE:
+            break
+    return schema_id
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= _ONE_BYTE:
+        encoded.append(value & 0x7F | _ONE_BYTE)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+_FRAMES = tuple(b"\x22" + _varint(length) for length in range(2048))
+
+
+def _row_frame(length: int) -> bytes:
+    return _FRAMES[length] if length < len(_FRAMES) else b"\x22" + _varint(length)

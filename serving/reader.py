@@ -1,0 +1,115 @@
+"""Reads of the online store: one MGET in flight; what arrives meanwhile leaves with the next.
+
+No timer: an idle server reads at once, a busy one in ever larger batches, which makes reads cheap.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+from urllib.parse import urlsplit
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as LostConnectionError
+from redis.exceptions import RedisError
+
+from ..contract.errors import StoreUnavailableError
+from .reading import Keys, Reading, Result, Values
+
+_KEYS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    keys: Keys
+    values: asyncio.Future[Values]
+
+
+class Reader:
+    """Runs readings against the store at a URL; belongs to one event loop."""
+
+    def __init__(self, url: str, timeout: timedelta) -> None:
+        """Connect lazily; a read that outlasts the timeout fails with all that left with it."""
+        self.store = _address(url)
+        seconds = timeout.total_seconds()
+        self._client = redis.asyncio.Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            # Once, and not after a timeout: a connection that a restarted store had closed.
+            retry=Retry(NoBackoff(), 1, supported_errors=(LostConnectionError,)),
+        )
+        self._waiting: list[_Fetch] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def run(self, reading: Reading[Result]) -> Result:
+        """Run a reading to its end.
+
+        Raises:
+            StoreUnavailableError: The store cannot be reached, broke off or took too long.
+        """
+        try:
+            keys = next(reading)
+            while True:
+                keys = reading.send(await self._fetch(keys))
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+
+    async def close(self) -> None:
+        """Close the connection; no reading may be running."""
+        await self._client.aclose()
+
+    async def _fetch(self, keys: Keys) -> Values:
+        fetch = _Fetch(keys, asyncio.get_running_loop().create_future())
+        self._waiting.append(fetch)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        return await fetch.values
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                await self._send_batch(self._batch())
+        finally:
+            self._sending = None
+
+    def _batch(self) -> list[_Fetch]:
+        count = keys = 0
+        for fetch in self._waiting:
+            keys += len(fetch.keys)
+            if count and keys > _KEYS_AT_ONCE:
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return [fetch for fetch in batch if not fetch.values.done()]
+
+    async def _send_batch(self, batch: list[_Fetch]) -> None:
+        if not batch:
+            return
+        try:
+            values = await self._client.mget([key for fetch in batch for key in fetch.keys])
+        except (RedisError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            for fetch in batch:
+                if not fetch.values.done():
+                    unavailable = StoreUnavailableError(store=self.store, reason=reason)
+                    fetch.values.set_exception(unavailable)
+            return
+        at = 0
+        for fetch in batch:
+            if not fetch.values.done():
+                fetch.values.set_result(cast("Values", values[at : at + len(fetch.keys)]))
+            at += len(fetch.keys)
+
+
+def _address(url: str) -> str:
+    """Where the store is, without user, password and options."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}"
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"

@@ -1,0 +1,31 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from headrace.serving.client import FeatureClient
+from headrace.tests.serving.publishing import Publisher
+from headrace.tests.serving.running import served, settings
+
+
+@pytest.fixture
+def store(valkey_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(valkey_url) as client:
+        yield client
+
+
+@pytest.fixture
+def publisher(store: redis.Redis) -> Publisher:
+    return Publisher(store, "default")
+
+
+@pytest.fixture
+def server(valkey_url: str) -> Iterator[str]:
+    with served(settings(valkey_url)) as address:
+        yield address
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[FeatureClient]:
+    with FeatureClient(server) as made:
+        yield made

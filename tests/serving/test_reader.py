@@ -1,0 +1,152 @@
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+import redis
+
+from headrace.contract.errors import StoreUnavailableError
+from headrace.serving.reader import Reader
+from headrace.serving.reading import Keys, Reading, Values
+from headrace.tests.serving.running import Gate
+
+pytestmark = pytest.mark.server
+
+_Result = TypeVar("_Result")
+
+
+def read(keys: Keys) -> Reading[Values]:
+    return (yield keys)
+
+
+def read_twice(first: Keys, second: Keys) -> Reading[Values]:
+    values = yield first
+    return values + (yield second)
+
+
+def with_reader(
+    url: str, use: Callable[[Reader], Awaitable[_Result]], seconds: float = 5
+) -> _Result:
+    """What is made of a reader, in an event loop of its own."""
+
+    async def main() -> _Result:
+        reader = Reader(url, timedelta(seconds=seconds))
+        try:
+            return await use(reader)
+        finally:
+            await reader.close()
+
+    return asyncio.run(main())
+
+
+def mgets(store: redis.Redis) -> int:
+    """How many MGETs the store has answered."""
+    return int(store.info("commandstats").get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+def test_a_reading_is_sent_the_values_of_its_keys_in_order(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    store.mset({"a": "1", "b": "2"})
+
+    values = with_reader(valkey_url, lambda reader: reader.run(read_twice([b"b", b"no"], [b"a"])))
+
+    assert values == [b"2", None, b"1"]
+
+
+def test_what_arrives_while_a_read_is_in_flight_leaves_together(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    store.mset({str(number): number for number in range(50)})
+
+    async def use(reader: Reader) -> list[Values]:
+        first = asyncio.create_task(reader.run(read([b"0"])))
+        await asyncio.to_thread(gate.holding.wait)
+        rest = [reader.run(read([str(number).encode()])) for number in range(1, 50)]
+        waiting = asyncio.gather(*rest)
+        await asyncio.sleep(0)
+        gate.open.set()
+        return [await first, *await waiting]
+
+    with Gate(valkey_url) as gate:
+        gate.open.clear()
+        before = mgets(store)
+        values = with_reader(gate.url, use)
+
+    assert values == [[str(number).encode()] for number in range(50)]
+    assert mgets(store) - before == 2
+
+
+def test_a_caller_who_leaves_takes_nobody_with_him(valkey_url: str, store: redis.Redis) -> None:
+    store.set("a", "1")
+
+    async def use(reader: Reader) -> tuple[object, Values]:
+        leaving, staying = (asyncio.create_task(reader.run(read([b"a"]))) for _ in range(2))
+        await asyncio.to_thread(gate.holding.wait)
+        leaving.cancel()
+        gate.open.set()
+        (left,) = await asyncio.gather(leaving, return_exceptions=True)
+        return left, await staying
+
+    with Gate(valkey_url) as gate:
+        gate.open.clear()
+        left, values = with_reader(gate.url, use)
+
+    assert isinstance(left, asyncio.CancelledError)
+    assert values == [b"1"]
+
+
+def test_a_store_that_is_silent_is_unavailable_within_the_timeout_and_then_heals(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    store.set("a", "1")
+
+    async def use(reader: Reader) -> tuple[float, Values]:
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailableError, match=r"redis://127\.0\.0\.1:"):
+            await reader.run(read([b"a"]))
+        waited = time.monotonic() - started
+        gate.open.set()
+        return waited, await reader.run(read([b"a"]))
+
+    with Gate(valkey_url) as gate:
+        gate.open.clear()
+        waited, values = with_reader(gate.url, use, seconds=0.2)
+
+    assert waited < 1
+    assert values == [b"1"]
+
+
+def test_a_read_that_timed_out_never_answers_the_next_one(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    """Its reply may still arrive: the connection must not be used again."""
+    store.mset({"a": "1", "b": "2"})
+
+    async def use(reader: Reader) -> list[Values]:
+        with pytest.raises(StoreUnavailableError):
+            await reader.run(read([b"a"]))
+        gate.open.set()
+        return [await reader.run(read([b"b"])) for _ in range(3)]
+
+    with Gate(valkey_url) as gate:
+        gate.open.clear()
+        assert with_reader(gate.url, use, seconds=0.2) == [[b"2"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://:secret@127.0.0.1:1/3", "redis://127.0.0.1:1/3"),
+        ("redis://user:secret@127.0.0.1:1", "redis://127.0.0.1:1"),
+        ("unix:///nowhere/valkey.sock?password=secret", "unix:///nowhere/valkey.sock"),
+    ],
+)
+def test_an_unreachable_store_is_named_without_its_password(url: str, address: str) -> None:
+    with pytest.raises(StoreUnavailableError) as unavailable:
+        with_reader(url, lambda reader: reader.run(read([b"a"])))
+
+    assert unavailable.value.store == address
+    assert "secret" not in str(unavailable.value)
