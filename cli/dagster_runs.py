@@ -1,0 +1,152 @@
+"""Runs of Dagster's assets in this process, recorded on the home's instance like any other run."""
+
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import dagster as dg
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from ..assets.declarations import Dimension, FeatureGroup
+from ..assets.factory.steps import PUBLISH_TAG
+from ..definitions import build_definitions
+from .console import progress
+from .installation import Installation
+from .run_plan import Node, PlannedRun
+from .services import dagster_home
+
+OnPartition: TypeAlias = Callable[[str], None]
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of one run.
+
+    Attributes:
+        failures: What failed, partition by partition where the step says so; nothing: all is done.
+    """
+
+    run_id: str
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DagsterRuns:
+    """The assets of an installation, and the instance on which their runs are recorded."""
+
+    job: dg.JobDefinition
+    instance: dg.DagsterInstance
+
+    @classmethod
+    @contextmanager
+    def of(cls, installation: Installation) -> Iterator["DagsterRuns"]:
+        """The runs of an installation, for as long as the block lasts."""
+        environment = installation.environment
+        with warnings.catch_warnings():
+            # They tell authors of definitions; whoever runs a command cannot act on them.
+            warnings.simplefilter("ignore", dg.PreviewWarning)
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            definitions = build_definitions(environment)
+            job = definitions.resolve_implicit_global_asset_job_def()
+            folder = str(dagster_home(environment))
+            with dg.DagsterInstance.from_config(folder) as instance:
+                yield cls(job, instance)
+
+    def run(
+        self, planned: PlannedRun, *, offline_only: bool = False, on_partition: OnPartition
+    ) -> "RunResult":
+        """Carry a planned run out. Partitions that fail do not stop others.
+
+        Args:
+            planned: Which assets, over which partitions.
+            offline_only: Commit features without publishing them, and have nobody else do so.
+            on_partition: Called with the name of an asset after each partition of it.
+        """
+        keys = [key for node in planned.nodes for key in _asset_keys(node, offline_only)]
+        run_id = str(uuid.uuid4())
+        self.instance.add_event_listener(run_id, _listener(on_partition))
+        result = self.job.execute_in_process(
+            asset_selection=keys,
+            instance=self.instance,
+            raise_on_error=False,
+            run_id=run_id,
+            run_config=_QUIET,
+            tags=_tags(planned, offline_only),
+        )
+        failures = [reason for event in result.all_events for reason in _reasons(event)]
+        return RunResult(run_id, tuple(failures))
+
+
+def carry_out(
+    runs: DagsterRuns, planned: Sequence[PlannedRun], *, offline_only: bool = False
+) -> list[RunResult]:
+    """Carry planned runs out one after the other, with a progress bar for each asset.
+
+    A run goes ahead when one before it failed: what is missing then, it says itself.
+    """
+    return [_with_bars(runs, each, offline_only) for each in planned]
+
+
+def _with_bars(runs: DagsterRuns, planned: PlannedRun, offline_only: bool) -> RunResult:
+    tasks = {}
+    with progress() as bar:
+
+        def advance(asset: str) -> None:
+            if asset not in tasks:
+                tasks[asset] = bar.add_task(asset, total=len(planned.partitions))
+            bar.advance(tasks[asset])
+
+        return runs.run(planned, offline_only=offline_only, on_partition=advance)
+
+
+def _asset_keys(node: Node, offline_only: bool) -> list[dg.AssetKey]:
+    if not isinstance(node, FeatureGroup):
+        return [dg.AssetKey(node.asset_path)]
+    keys = [dg.AssetKey(node.offline_path)]
+    if node.spec.online is not None and not offline_only:
+        keys.append(dg.AssetKey(node.online_path))
+    return keys
+
+
+def _tags(planned: PlannedRun, offline_only: bool) -> dict[str, str]:
+    tags = {"headrace/started_by": "headrace"}
+    if offline_only:
+        tags[PUBLISH_TAG] = "deferred"
+    if not all(isinstance(node, Dimension) for node in planned.nodes):
+        first, last = planned.range
+        tags |= {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last}
+    return tags
+
+
+def _listener(on_partition: OnPartition) -> Callable[[EventLogEntry], None]:
+    def listen(entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_materialization and event.asset_key is not None:
+            on_partition(event.asset_key.to_user_string())
+
+    return listen
+
+
+def _reasons(event: dg.DagsterEvent) -> Sequence[str]:
+    """What a failure says: of each partition, where the step names them."""
+    if not event.is_step_failure:
+        return []
+    failure = event.step_failure_data
+    named = failure.user_failure_data and failure.user_failure_data.metadata.get(
+        "failed_partitions"
+    )
+    asset = (event.step_key or "").replace("__", "/")
+    if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, dict):
+        return [f"{asset}, partition {key}: {reason}" for key, reason in named.value.items()]
+    error = failure.error
+    cause = error.cause or error if error else None
+    return [f"{asset}: {cause.message.strip() if cause else event.message}"]

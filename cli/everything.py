@@ -1,0 +1,61 @@
+"""Holding a home, and running what `up` and `demo` run in it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from ..contract.environment import Environment
+from ..resources.local_valkey import LocalValkey
+from .addresses import require_free_port
+from .children import Children, answer_to_signals
+from .console import show
+from .home import announced_server, home_lock
+from .services import start_feature_server
+
+_LOOK_AFTER_SECONDS = 2.0
+
+
+@contextmanager
+def served_home(
+    environment: Environment, *, server: str, dagster: str | None
+) -> Iterator[Children]:
+    """Hold a home whose features are served, for as long as the block lasts.
+
+    Its clock must be recorded before. SIGINT, SIGTERM and SIGHUP end the block by an exception;
+    however it ends, what was started is stopped.
+
+    Args:
+        environment: Whose home it is.
+        server: Where the feature server listens.
+        dagster: Where Dagster will listen, if the block starts it.
+
+    Raises:
+        HomeInUseError: Another `up` holds the home.
+        PortTakenError: Something listens there already.
+        StoreUnavailableError: The embedded Valkey does not start.
+        ServiceFailedError: The feature server does not start.
+    """
+    answer_to_signals()
+    with home_lock(environment.home):
+        require_free_port(server, purpose="the feature server", option="--bind")
+        if dagster is not None:
+            require_free_port(dagster, purpose="Dagster's web interface", option="--dagster")
+        with LocalValkey(environment), Children(environment.home / "logs") as children:
+            address = start_feature_server(children, server)
+            with announced_server(environment.home, address):
+                yield children
+
+
+def stay(environment: Environment, children: Children) -> None:
+    """Keep everything running until Ctrl-C.
+
+    Raises:
+        ServiceFailedError: A child ended by itself.
+        StoreUnavailableError: The embedded Valkey died, and does not start again.
+    """
+    show("Stop with Ctrl-C.")
+    with suppress(KeyboardInterrupt):
+        while True:
+            children.check()
+            with LocalValkey(environment):  # joins it; starts it again if somebody killed it
+                time.sleep(_LOOK_AFTER_SECONDS)

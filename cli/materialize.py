@@ -1,0 +1,83 @@
+"""`headrace materialize`: partitions are computed, checked, committed and published."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import complain, counted, show, show_json
+from .options import AsJson, GroupName, Partitions
+from .publish import publications_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..resources.commit_log import Commit
+    from .dagster_runs import RunResult
+
+
+def materialize(
+    group: GroupName,
+    *,
+    partitions: Partitions,
+    offline_only: Annotated[
+        bool,
+        typer.Option("--offline-only", help="Commit, and leave publishing to `headrace publish`."),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Compute partitions of a feature group: check, commit, publish.
+
+    Missing partitions upstream are computed first. Runs in this process, and stands in Dagster like
+    any other run. Partitions that pass their checks are committed and published also when others of
+    the range fail; those are named, and the exit status is 1.
+    """
+    from ..assets.publishing import publish_unpublished
+    from .dagster_runs import DagsterRuns, carry_out
+    from .installation import Installation
+    from .partition_range import asked_partitions
+    from .run_plan import plan_runs
+
+    installation = Installation.open()
+    declared = installation.group(group)
+    keys = asked_partitions(declared, partitions, installation.clock.now(), option="--partitions")
+    planned = plan_runs({declared: keys}, installation.committed)
+    with DagsterRuns.of(installation) as runs:
+        results = carry_out(runs, planned, offline_only=offline_only)
+    left = []
+    if not offline_only and declared.spec.online is not None:
+        # Dagster skips `online` in a run of which some partitions failed.
+        left = publish_unpublished(installation.declarations, installation.deployment, [declared])
+    commits = installation.table(declared).snapshot().commits
+    committed = [commits[key] for key in keys if key in commits]
+    failures = [failure for result in results for failure in result.failures]
+    if json:
+        show_json(_to_json(declared.spec.reference, committed, results))
+    else:
+        rows = sum(commit.rows for commit in committed)
+        stand = f"{len(committed)} of {counted(len(keys), 'partition')} committed"
+        show(f"{declared.name}: {stand}, {counted(rows, 'row')}")
+        if left:
+            show(publications_in_words(left, asked=len(left)))
+    for failure in failures:
+        complain(failure)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _to_json(reference: str, committed: "Sequence[Commit]", results: "Sequence[RunResult]") -> dict:
+    return {
+        "feature_group": reference,
+        "partitions": [
+            {
+                "partition": commit.partition,
+                "generation": commit.generation,
+                "table_version": commit.version,
+                "rows": commit.rows,
+                "publish": commit.publish,
+            }
+            for commit in committed
+        ],
+        "runs": [
+            {"run_id": result.run_id, "failures": list(result.failures)} for result in results
+        ],
+    }

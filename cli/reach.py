@@ -1,0 +1,54 @@
+"""The feature server that answers for a home: found, or run for as long as it is needed."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ..contract.environment import Environment
+from .addresses import host_and_port
+from .children import Children
+from .home import server_address
+from .options import BIND
+from .services import start_feature_server
+
+
+@contextmanager
+def reached_server(environment: Environment, asked: str | None) -> Iterator[str]:
+    """The address of a feature server.
+
+    That is the one asked for, else the one that runs on this home. Where none runs but features
+    were published, one is started for as long as the block lasts. Elsewhere: the usual address.
+
+    Raises:
+        StoreUnavailableError: The embedded Valkey does not start.
+        ServiceFailedError: A feature server does not start.
+    """
+    announced = asked or server_address(environment.home)
+    if announced is not None and (asked or listens(announced)):
+        yield announced
+    elif environment.redis is None and not (environment.home / "valkey").exists():
+        yield BIND
+    else:
+        with _own_server(environment) as address:
+            yield address
+
+
+def listens(address: str) -> bool:
+    """Whether anything accepts connections at `HOST:PORT`."""
+    with suppress(OSError), socket.create_connection(host_and_port(address, option="--server"), 1):
+        return True
+    return False
+
+
+@contextmanager
+def _own_server(environment: Environment) -> Iterator[str]:
+    from ..resources.local_valkey import LocalValkey
+
+    with (
+        TemporaryDirectory(prefix="headrace-") as logs,
+        LocalValkey(environment),
+        Children(Path(logs)) as children,
+    ):
+        yield start_feature_server(children, "127.0.0.1:0")

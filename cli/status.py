@@ -1,0 +1,197 @@
+"""`headrace status`: how fresh everything is, what is published, what runs."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..contract.errors import ServerError, StoreError
+from .console import instant, show, show_json, show_table
+from .exit_status import exit_status
+from .options import AsJson
+
+if TYPE_CHECKING:
+    from ..assets.declarations import FeatureGroup
+    from ..contract.environment import Environment
+    from .installation import Installation
+
+_RUNS = 5
+_NOTHING: dict[str, object] = {
+    "published_partition": None,
+    "unpublished_partitions": [],
+    "in_flight": [],
+}
+
+
+def status(*, json: AsJson = False) -> None:
+    """Show freshness, what is committed and published, the last runs, and what answers.
+
+    A group is fresh while the end of its newest committed partition is no older than it promises.
+    The exit status is 3 when the online store does not answer.
+    """
+    from .installation import Installation
+
+    installation = Installation.open()
+    published: dict[str, dict] = {}
+    trouble: StoreError | None = None
+    try:
+        published = _published(installation)
+    except StoreError as error:
+        trouble = error
+    live = installation.live_versions()
+    clock = installation.clock
+    found = {
+        "home": str(installation.environment.home),
+        "clock": {"now": clock.now(), "frozen": clock.frozen_at is not None},
+        "online_store": _store(installation.environment, trouble),
+        "feature_server": _server(installation.environment),
+        "feature_groups": [
+            {
+                **_committed(installation, group),
+                "live": live.get(group.name) == group.version,
+                **published.get(group.spec.reference, _NOTHING),
+            }
+            for group in installation.groups(None)
+        ],
+        "runs": _runs(installation.environment),
+    }
+    if json:
+        show_json(found)
+    else:
+        _show(found)
+    if trouble is not None:
+        raise typer.Exit(exit_status(trouble))
+
+
+def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
+    from ..assets.partitions import partitions_until
+
+    now = installation.clock.now()
+    commits = installation.table(group).snapshot().commits
+    existing = partitions_until(group, now)
+    newest = max(commits, default=None)
+    age = None if newest is None else now - group.partitions.window(newest).end
+    return {
+        "name": group.name,
+        "version": group.version,
+        "committed_partition": newest,
+        "newest_partition": existing[-1] if existing else None,
+        "committed": len(commits),
+        "partitions": len(existing),
+        "age_seconds": age,
+        "freshness_seconds": group.freshness,
+        "fresh": age is not None and age <= group.freshness,
+    }
+
+
+def _published(installation: "Installation") -> dict[str, dict]:
+    """What is published of each group, by `group@version`."""
+    from ..assets.publishing import unpublished
+    from ..resources.online_group import OnlineGroup
+
+    environment, found = installation.environment, {}
+    if not _has_store(environment):
+        return {}  # a look must not found an online store
+    with installation.deployment.publishing() as publishing:
+        groups = [group for group in installation.groups(None) if group.spec.online is not None]
+        left = unpublished(groups, installation.deployment, publishing)
+        for group in groups:
+            version = publishing.registry.published(group.name, group.version)
+            if version is None:
+                continue
+            reference = group.spec.reference
+            state = OnlineGroup(publishing.online, version.group_id, reference).state()
+            found[reference] = {
+                "published_partition": max(state.markers, default=None),
+                "unpublished_partitions": list(left.get(group, ())),
+                "in_flight": list(state.in_flight),
+            }
+    return found
+
+
+def _has_store(environment: "Environment") -> bool:
+    return environment.redis is not None or (environment.home / "valkey").exists()
+
+
+def _store(environment: "Environment", trouble: StoreError | None) -> dict:
+    if not _has_store(environment):
+        return {"answers": False, "trouble": "none yet: nothing was published from this home"}
+    return {"answers": trouble is None, "trouble": trouble and str(trouble)}
+
+
+def _server(environment: "Environment") -> dict:
+    """Where the feature server of this home was announced, and whether it answers."""
+    from ..serving.client import FeatureClient
+    from .home import server_address
+
+    address = server_address(environment.home)
+    if address is None:
+        return {"address": None, "answers": False}
+    try:
+        with FeatureClient(address) as client:
+            client.list_feature_groups()
+    except ServerError:
+        return {"address": address, "answers": False}
+    return {"address": address, "answers": True}
+
+
+def _runs(environment: "Environment") -> list[dict]:
+    """The last runs of this home's Dagster instance, the newest first."""
+    folder = environment.home / "dagster"
+    if not (folder / "dagster.yaml").exists():
+        return []
+    import dagster as dg
+
+    from .services import dagster_home
+
+    with dg.DagsterInstance.from_config(str(dagster_home(environment))) as instance:
+        return [
+            {
+                "run_id": record.dagster_run.run_id,
+                "status": record.dagster_run.status.value,
+                "assets": sorted(
+                    key.to_user_string() for key in record.dagster_run.asset_selection or ()
+                ),
+                "started": _moment(record.start_time),
+                "ended": _moment(record.end_time),
+            }
+            for record in instance.get_run_records(limit=_RUNS)
+        ]
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(int(timestamp), UTC)
+
+
+def _show(found: dict) -> None:
+    frozen = "; time stands still" if found["clock"]["frozen"] else ""
+    server = found["feature_server"]
+    answers = "answers" if server["answers"] else "does not answer"
+    show(f"home            {found['home']}")
+    show(f"clock           {instant(found['clock']['now'])}{frozen}")
+    show(f"online store    {found['online_store']['trouble'] or 'answers'}")
+    address = server["address"]
+    show(f"feature server  {f'{address} {answers}' if address else 'none runs on this home'}")
+    show("")
+    show_table(
+        ["group", "live", "fresh", "age", "committed", "newest", "published", "to publish"],
+        [
+            [
+                *(f"{group['name']}@{group['version']}", group["live"], group["fresh"]),
+                group["age_seconds"],
+                f"{group['committed']} of {group['partitions']}",
+                *(group["committed_partition"], group["published_partition"]),
+                len(group["unpublished_partitions"]),
+            ]
+            for group in found["feature_groups"]
+        ],
+    )
+    if found["runs"]:
+        show("")
+        show_table(
+            ["run", "status", "ended", "assets"],
+            [
+                [run["run_id"][:8], run["status"], run["ended"], ", ".join(run["assets"])]
+                for run in found["runs"]
+            ],
+        )

@@ -1,0 +1,25 @@
+"""`headrace up`: everything that a home needs, until Ctrl-C."""
+
+from .console import instant, show
+from .options import BIND, DAGSTER, Bind, DagsterAddress
+
+
+def up(bind: Bind = BIND, dagster: DagsterAddress = DAGSTER) -> None:
+    """Run the embedded Valkey, Dagster and the feature server, until Ctrl-C.
+
+    One `up` runs on a home at a time; other commands join it.
+    """
+    from ..contract.clock import record_clock
+    from ..contract.environment import Environment
+    from .everything import served_home, stay
+    from .services import start_dagster
+
+    environment = Environment.read()
+    clock = record_clock(environment.home, environment.asked_clock)
+    with served_home(environment, server=bind, dagster=dagster) as children:
+        start_dagster(children, environment, dagster)
+        show(f"home            {environment.home}")
+        show(f"clock           {instant(clock.frozen_at) if clock.frozen_at else 'real'}")
+        show(f"Dagster         http://{dagster}")
+        show(f"feature server  {bind} (gRPC)")
+        stay(environment, children)

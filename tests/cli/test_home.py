@@ -1,0 +1,35 @@
+"""One `up` per home, and where its server answers."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from headrace.cli.home import announced_server, home_lock, server_address
+from headrace.contract.errors import HomeInUseError
+
+
+def test_a_second_holder_is_refused_and_told_who_holds_the_home(tmp_path: Path) -> None:
+    with home_lock(tmp_path), pytest.raises(HomeInUseError) as refused, home_lock(tmp_path):
+        pass
+
+    assert (refused.value.home, refused.value.pid) == (str(tmp_path), os.getpid())
+
+
+def test_a_home_is_free_again_when_its_holder_leaves(tmp_path: Path) -> None:
+    for _ in range(2):
+        with home_lock(tmp_path):
+            pass
+
+
+def test_another_home_is_free(tmp_path: Path) -> None:
+    with home_lock(tmp_path / "one"), home_lock(tmp_path / "two"):
+        pass
+
+
+def test_a_server_is_announced_for_as_long_as_it_runs(tmp_path: Path) -> None:
+    before = server_address(tmp_path)
+    with announced_server(tmp_path, "127.0.0.1:5"):
+        during = server_address(tmp_path)
+
+    assert (before, during, server_address(tmp_path)) == (None, "127.0.0.1:5", None)
