@@ -15,13 +15,14 @@ def asked_partitions(
         PartitionOutOfRangeError: A key is misspelled, or its partition is not there or not over.
         InvalidArgumentError: B lies before A; or several where one is wanted (`--partition`).
     """
-    keys = parse_partitions(history, text, now)
-    if not keys:
+    first, _, last = text.partition("..")
+    if last and last < first:
         raise InvalidArgumentError(
             argument=option,
             problem=f"{text} ends before it begins",
-            remedy="write the earlier first",
+            remedy="write the earlier one first",
         )
+    keys = parse_partitions(history, text, now)
     if option == "--partition" and len(keys) > 1:
         raise InvalidArgumentError(
             argument=option, problem=f"{text} names {len(keys)} partitions", remedy="name one"

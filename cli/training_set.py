@@ -52,9 +52,8 @@ def training_set(
     from ..assets.point_in_time import OfflineStore, training_frame
 
     references = _references(features, service)
-    frame, made_of = training_frame(
-        _read(spine), references, OfflineStore.from_env(), _instant(known_at)
-    )
+    instant = _instant(known_at)
+    frame, made_of = training_frame(_read(spine), references, OfflineStore.from_env(), instant)
     frame.write_parquet(out)
     if receipt is not None:
         receipt.write_text(made_of.to_json() + "\n")

@@ -186,7 +186,6 @@ class Conversation:
             if contract is None:
                 exact = (answered.feature_group, answered.version)
                 (contract,) = yield from self._ask_contracts([exact])
-            self._groups[name] = contract
             groups.append(GroupRows(contract, answered.rows))
         return groups
 

@@ -13,7 +13,16 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-NOT_SHIPPED = {"benchmarks", "deploy", "docs", "tests", "build", "dist", "node_modules"}
+NOT_SHIPPED = {
+    "__pycache__",
+    "benchmarks",
+    "build",
+    "deploy",
+    "dist",
+    "docs",
+    "node_modules",
+    "tests",
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +73,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "headrace/contract/proto/headrace/v1/feature_service.proto" in names
     assert names - described == {
         "headrace/py.typed",
+        "headrace/resources/functions.lua",
         "headrace/workspace.yaml",
         *python,
         *protocol,

@@ -47,21 +47,30 @@ def online_asset(
     def publish(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
-        published: set[str] = set()
-        deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
-        with deployment.publishing() as publishing:
-            for each in publish_partitions(
-                group, context.partition_keys, deployment, publishing, deferred=deferred
-            ):
-                published.add(each.partition)
-                versions = (each.generation, group.code_version)
-                yield materialization(key, each.partition, _metadata(each), versions)
-            register_services(services, group, publishing)
-        for partition in sorted(set(context.partition_keys) - published):
-            context.log.warning("%s: nothing is committed that may be published", partition)
-        yield from outputs(context)
+        yield from _publish(context, group, services, deployment)
 
     return publish
+
+
+def _publish(
+    context: dg.AssetExecutionContext,
+    group: FeatureGroup,
+    services: Sequence[FeatureService],
+    deployment: Deployment,
+) -> Iterator[Event]:
+    published: set[str] = set()
+    deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
+    with deployment.publishing() as publishing:
+        for each in publish_partitions(
+            group, context.partition_keys, deployment, publishing, deferred=deferred
+        ):
+            published.add(each.partition)
+            versions = (each.generation, group.code_version)
+            yield materialization(context.asset_key, each.partition, _metadata(each), versions)
+        register_services(services, group, publishing)
+    for partition in sorted(set(context.partition_keys) - published):
+        context.log.warning("%s: nothing is committed that may be published", partition)
+    yield from outputs(context)
 
 
 def _metadata(publication: Publication) -> Metadata:

@@ -1,6 +1,5 @@
 """Computing and committing, without Dagster."""
 
-import errno
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,20 +10,12 @@ import pytest
 from headrace.assets.materialization import materialize_partition, preview
 from headrace.assets.outcomes import Run
 from headrace.contract.errors import InputNotCommittedError
-from headrace.tests.assets.visits import DAYS, World, make_world, noon, visits
+from headrace.tests.assets.visits import DAYS, World, make_world, midnight, noon
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
-
-
-def midnight(day: str) -> datetime:
-    return noon(day) - timedelta(hours=12)
-
-
-def with_visits(world: World, *rows: tuple[str, int, str, float]) -> None:
-    world.visits = pl.concat([world.visits, visits(*rows)])
 
 
 def test_a_partition_is_computed_from_its_window_and_stamped_with_its_end(world: World) -> None:
@@ -71,7 +62,7 @@ def test_a_late_visit_gives_a_new_generation_to_exactly_the_windows_that_hold_it
 ) -> None:
     world.read_inputs()
     world.materialize(world.week)
-    with_visits(world, ("2024-01-05", 3, "a", 5.0))
+    world.add(("2024-01-05", 3, "a", 5.0))
 
     world.materialize(world.source)
     world.materialize(world.week)
@@ -85,7 +76,7 @@ def test_rows_that_break_a_rule_are_refused_and_the_last_good_commit_stays(world
     world.read_inputs()
     world.materialize(world.week)
     before = world.rows(world.week, "2024-01-05")
-    with_visits(world, ("2024-01-05", 3, "a", -5.0))
+    world.add(("2024-01-05", 3, "a", -5.0))
     world.materialize(world.source)
 
     (outcome,) = world.materialize(world.week, ["2024-01-05"])
@@ -97,7 +88,7 @@ def test_rows_that_break_a_rule_are_refused_and_the_last_good_commit_stays(world
 
 
 def test_only_the_failing_partitions_of_a_range_are_held_back(world: World) -> None:
-    with_visits(world, ("2024-01-14", 3, "a", -5.0))
+    world.add(("2024-01-14", 3, "a", -5.0))
     world.read_inputs()
 
     outcomes = world.materialize(world.week)
@@ -194,18 +185,6 @@ def test_a_gap_that_is_filled_is_a_new_computation(world: World) -> None:
     assert (outcome.commit.generation, outcome.commit.rows) == (2, 2)
 
 
-def test_an_empty_partition_is_committed_and_valid(world: World) -> None:
-    world.visits = world.visits.clear()
-
-    (read,) = world.materialize(world.source, ["2024-01-01"])
-    world.materialize(world.dimension)
-    (computed,) = world.materialize(world.week, ["2024-01-01"])
-
-    assert read.commit is not None
-    assert computed.commit is not None
-    assert (read.commit.rows, computed.commit.rows) == (0, 0)
-
-
 def test_a_new_version_of_a_dimension_serves_what_is_computed_from_then_on(world: World) -> None:
     world.read_inputs()
     world.materialize(world.week, ["2024-01-01"])
@@ -219,58 +198,6 @@ def test_a_new_version_of_a_dimension_serves_what_is_computed_from_then_on(world
     assert [row[3] for row in world.rows(world.week, "2024-01-02")] == [40.0, 80.0]
 
 
-def test_rows_in_another_order_are_the_same_rows(world: World) -> None:
-    world.read_inputs()
-    world.visits = world.visits.reverse()
-    world.pages = world.pages.reverse()
-
-    world.read_inputs()
-
-    assert world.generations(world.source) == dict.fromkeys(DAYS, 1)
-    assert world.generations(world.dimension) == {"all": 1}
-
-
-def test_one_row_twice_is_not_the_same_as_once(world: World) -> None:
-    world.read_inputs()
-    with_visits(world, ("2024-01-05", 1, "a", 10.0))
-
-    world.read_inputs()
-
-    assert world.generations(world.source)["2024-01-05"] == 2
-
-
-def test_a_reader_is_asked_for_neighbours_together(world: World) -> None:
-    world.materialize(world.source, ["2024-01-07", "2024-01-02", "2024-01-03", "2024-01-01"])
-
-    assert world.asked == [
-        (midnight("2024-01-01"), midnight("2024-01-04")),
-        (midnight("2024-01-07"), midnight("2024-01-08")),
-    ]
-
-
-def test_a_reader_that_fails_for_one_window_fails_that_window_alone(world: World) -> None:
-    read = world.source.reader
-
-    def raising(start: datetime, end: datetime) -> pl.LazyFrame:
-        if start <= midnight("2024-01-02") < end:
-            raise FileNotFoundError(errno.ENOENT, "no such file")
-        return read(start, end)
-
-    outcomes = world.materialize(replace(world.source, reader=raising), DAYS[:3])
-
-    assert [outcome.commit is not None for outcome in outcomes] == [True, False, True]
-    assert outcomes[1].reason == "FileNotFoundError: [Errno 2] no such file"
-
-
-def test_a_reader_that_returns_more_than_its_window_is_refused(world: World) -> None:
-    source = replace(world.source, reader=lambda _start, _end: world.visits.lazy())
-
-    outcomes = world.materialize(source, DAYS[:2])
-
-    assert world.generations(world.source) == {}
-    assert all("lie outside" in outcome.reason for outcome in outcomes)
-
-
 def test_upsert_rows_keep_their_own_event_timestamp(world: World) -> None:
     world.read_inputs(["2024-01-01"])
 
@@ -281,7 +208,7 @@ def test_upsert_rows_keep_their_own_event_timestamp(world: World) -> None:
 
 
 def test_a_group_is_computed_from_the_committed_rows_of_another(world: World) -> None:
-    with_visits(world, ("2024-01-01", 2, "b", 1.0))
+    world.add(("2024-01-01", 2, "b", 1.0))
     world.read_inputs(["2024-01-01"])
     world.materialize(world.week, ["2024-01-01"])
 
@@ -313,7 +240,7 @@ def test_a_preview_shows_what_would_be_committed_and_writes_nothing(world: World
 
 
 def test_a_preview_of_bad_rows_says_what_is_wrong(world: World) -> None:
-    with_visits(world, ("2024-01-01", 3, "a", -1.0))
+    world.add(("2024-01-01", 3, "a", -1.0))
     world.read_inputs(["2024-01-01"])
 
     shown = preview(world.week, "2024-01-01", world.deployment.offline)
@@ -342,41 +269,6 @@ def test_changed_code_is_a_new_computation(world: World) -> None:
     world.materialize(replace(world.week, code_version="another"), ["2024-01-01"])
 
     assert world.generations(world.week) == {"2024-01-01": 2}
-
-
-def test_a_training_set_joins_labels_with_what_was_known(world: World) -> None:
-    world.read_inputs()
-    world.materialize(world.week)
-    world.materialize(world.last)
-
-    (outcome,) = world.materialize(world.training_set, ["2024-01-10"])
-
-    at = midnight("2024-01-09")
-    rows = sorted(world.rows(world.training_set, "2024-01-10"), key=str)
-    assert rows == [(1, True, at, 7, "a"), (2, True, at, 7, "b")]
-    assert outcome.receipt is not None
-    assert '"visitor_week@1"' in outcome.receipt
-
-
-def test_building_a_training_set_again_commits_nothing(world: World) -> None:
-    world.read_inputs()
-    world.materialize(world.week)
-    world.materialize(world.last)
-    world.materialize(world.training_set, ["2024-01-10"])
-
-    (outcome,) = world.materialize(world.training_set, ["2024-01-10"])
-
-    assert outcome.commit is not None
-    assert (outcome.commit.no_op, outcome.commit.generation) == (True, 1)
-
-
-def test_a_training_set_refuses_groups_of_which_nothing_is_committed(world: World) -> None:
-    world.read_inputs()
-    world.materialize(world.week)
-
-    (outcome,) = world.materialize(world.training_set, ["2024-01-10"])
-
-    assert "its input offline/visitor_last is not committed yet" in outcome.reason
 
 
 def test_one_partition_is_materialized_as_many_are(world: World) -> None:

@@ -95,6 +95,11 @@ def noon(day: str) -> datetime:
     return datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC)
 
 
+def midnight(day: str) -> datetime:
+    """The start of a day."""
+    return noon(day) - timedelta(hours=12)
+
+
 @dataclass
 class World:
     """Declarations over rows that a test may change, and stores of their own.
@@ -136,6 +141,10 @@ class World:
             {"page_to_show": self.service},
             {"returns": self.training_set},
         )
+
+    def add(self, *rows: tuple[str, int, str, float]) -> None:
+        """Let further visits happen."""
+        self.visits = pl.concat([self.visits, visits(*rows)])
 
     def materialize(
         self, declared: Materialized, days: Sequence[str] = DAYS, publish: Publish = "auto"

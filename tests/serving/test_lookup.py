@@ -77,6 +77,7 @@ def test_an_unknown_entity_is_not_found_and_a_null_is_null() -> None:
         (-TTL, None, Status.PRESENT),
         (timedelta(hours=1), timedelta(hours=1), Status.PRESENT),
         (timedelta(hours=1) + MICROSECOND, timedelta(hours=1), Status.STALE),
+        (timedelta(hours=1) + MICROSECOND, timedelta(hours=1) + MICROSECOND, Status.PRESENT),
         (TTL + MICROSECOND, timedelta(days=9), Status.STALE),
     ],
 )

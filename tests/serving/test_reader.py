@@ -119,6 +119,19 @@ def test_a_store_that_is_silent_is_unavailable_within_the_timeout_and_then_heals
     assert values == [b"1"]
 
 
+def test_a_connection_that_the_store_closed_is_made_again_unnoticed(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    store.set("a", "1")
+
+    async def use(reader: Reader) -> list[Values]:
+        first = await reader.run(read([b"a"]))
+        store.client_kill_filter(skipme=True, _type="normal")
+        return [first, await reader.run(read([b"a"]))]
+
+    assert with_reader(valkey_url, use) == [[b"1"], [b"1"]]
+
+
 def test_a_read_that_timed_out_never_answers_the_next_one(
     valkey_url: str, store: redis.Redis
 ) -> None:

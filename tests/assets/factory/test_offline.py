@@ -12,7 +12,7 @@ import pytest
 from headrace.assets.factory.lineage import lineage_of
 from headrace.assets.factory.steps import PUBLISH_TAG
 from headrace.tests.assets.factory.graph import WEEK, Graph, failure, graph_of
-from headrace.tests.assets.visits import DAYS, visits
+from headrace.tests.assets.visits import DAYS
 
 WINDOWS_OF_THE_FIFTH = DAYS[4:11]
 
@@ -24,8 +24,7 @@ def graph(tmp_path: Path) -> Iterator[Graph]:
 
 
 def add_bad_visit(graph: Graph, day: str) -> None:
-    bad = visits((day, 3, "a", -5.0))
-    graph.world.visits = pl.concat([graph.world.visits, bad])
+    graph.world.add((day, 3, "a", -5.0))
 
 
 def test_each_partition_of_a_range_has_one_materialization_and_one_evaluation(

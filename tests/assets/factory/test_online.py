@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from headrace.assets.factory.steps import PUBLISH_TAG
 from headrace.assets.publishing import publish_unpublished
 from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, failure, graph_of
-from headrace.tests.assets.visits import DAYS, visits
+from headrace.tests.assets.visits import DAYS
 
 pytestmark = pytest.mark.server
 
@@ -23,8 +22,7 @@ def graph(tmp_path: Path, valkey_url: str) -> Iterator[Graph]:
 
 
 def add_bad_visit(graph: Graph, day: str) -> None:
-    bad = visits((day, 3, "a", -5.0))
-    graph.world.visits = pl.concat([graph.world.visits, bad])
+    graph.world.add((day, 3, "a", -5.0))
 
 
 def published(result: dg.ExecuteInProcessResult) -> list[tuple[str | None, object]]:

