@@ -1,5 +1,6 @@
 """Runs of Dagster's assets in this process, recorded on the home's instance like any other run."""
 
+import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -24,19 +25,30 @@ from .services import dagster_home
 
 OnPartition: TypeAlias = Callable[[str], None]
 
+_OURS = re.compile(r"^headrace\.contract\.errors\.\w+: ")
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """What came of one run.
+class Failure:
+    """What failed in a run; `partition` is `None` where a whole step did."""
 
-    Attributes:
-        failures: What failed, partition by partition where the step says so; nothing: all is done.
-    """
+    asset: str
+    partition: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        """As a command complains about it."""
+        partition = f", partition {self.partition}" if self.partition else ""
+        return f"{self.asset}{partition}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of one run: all is done when nothing failed."""
 
     run_id: str
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,9 @@ class DagsterRuns:
             run_config=_QUIET,
             tags=_tags(planned, offline_only),
         )
-        failures = [reason for event in result.all_events for reason in _reasons(event)]
+        failures = [failure for event in result.all_events for failure in _failures(event)]
+        if not result.success and not failures:
+            failures.append(Failure(f"run {run_id}", None, "it failed before its first step"))
         return RunResult(run_id, tuple(failures))
 
 
@@ -136,17 +150,15 @@ def _listener(on_partition: OnPartition) -> Callable[[EventLogEntry], None]:
     return listen
 
 
-def _reasons(event: dg.DagsterEvent) -> Sequence[str]:
-    """What a failure says: of each partition, where the step names them."""
+def _failures(event: dg.DagsterEvent) -> list[Failure]:
+    """What a failed step says: of each partition, where it names them."""
     if not event.is_step_failure:
         return []
-    failure = event.step_failure_data
-    named = failure.user_failure_data and failure.user_failure_data.metadata.get(
-        "failed_partitions"
-    )
+    failed = event.step_failure_data
     asset = (event.step_key or "").replace("__", "/")
+    named = failed.user_failure_data and failed.user_failure_data.metadata.get("failed_partitions")
     if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, dict):
-        return [f"{asset}, partition {key}: {reason}" for key, reason in named.value.items()]
-    error = failure.error
-    cause = error.cause or error if error else None
-    return [f"{asset}: {cause.message.strip() if cause else event.message}"]
+        return [Failure(asset, key, str(reason)) for key, reason in named.value.items()]
+    error = failed.error.cause or failed.error if failed.error else None
+    reason = _OURS.sub("", error.message.strip()) if error else str(event.message)
+    return [Failure(asset, None, reason)]

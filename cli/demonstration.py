@@ -97,7 +97,8 @@ def _run(
     }
     for result in carry_out(runs, plan_runs(missing, installation.committed)):
         if result.failures:
-            raise RunFailedError(run_id=result.run_id, failures=result.failures)
+            failures = [str(failure) for failure in result.failures]
+            raise RunFailedError(run_id=result.run_id, failures=failures)
 
 
 def _stand(installation: Installation, nodes: Iterable[Node]) -> list[str]:

@@ -1,5 +1,6 @@
 """`headrace materialize`: partitions are computed, checked, committed and published."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..resources.commit_log import Commit
-    from .dagster_runs import RunResult
+    from .dagster_runs import Failure, RunResult
 
 
 def materialize(
@@ -47,9 +48,12 @@ def materialize(
     if not offline_only and declared.spec.online is not None:
         # Dagster skips `online` in a run of which some partitions failed.
         left = publish_unpublished(installation.declarations, installation.deployment, [declared])
-    commits = installation.table(declared).snapshot().commits
-    committed = [commits[key] for key in keys if key in commits]
     failures = [failure for result in results for failure in result.failures]
+    asset = "/".join(declared.offline_path)
+    commits = installation.table(declared).snapshot().commits
+    committed = [
+        commits[key] for key in keys if key in commits and not _failed(asset, key, failures)
+    ]
     if json:
         show_json(_to_json(declared.spec.reference, committed, results))
     else:
@@ -59,9 +63,16 @@ def materialize(
         if left:
             show(publications_in_words(left, asked=len(left)))
     for failure in failures:
-        complain(failure)
+        complain(str(failure))
     if failures:
         raise typer.Exit(1)
+
+
+def _failed(asset: str, partition: str, failures: "Sequence[Failure]") -> bool:
+    """Whether a partition still holds what it held before, because computing it failed."""
+    return any(
+        failure.asset == asset and failure.partition in {partition, None} for failure in failures
+    )
 
 
 def _to_json(reference: str, committed: "Sequence[Commit]", results: "Sequence[RunResult]") -> dict:
@@ -78,6 +89,7 @@ def _to_json(reference: str, committed: "Sequence[Commit]", results: "Sequence[R
             for commit in committed
         ],
         "runs": [
-            {"run_id": result.run_id, "failures": list(result.failures)} for result in results
+            {"run_id": result.run_id, "failures": [asdict(each) for each in result.failures]}
+            for result in results
         ],
     }
