@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -82,6 +83,9 @@ class DagsterRuns:
             planned: Which assets, over which partitions.
             offline_only: Commit features without publishing them, and have nobody else do so.
             on_partition: Called with the name of an asset after each partition of it.
+
+        Raises:
+            KeyboardInterrupt: Somebody asked to stop; what was committed stays.
         """
         keys = [key for node in planned.nodes for key in _asset_keys(node, offline_only)]
         run_id = str(uuid.uuid4())
@@ -94,6 +98,8 @@ class DagsterRuns:
             run_config=_QUIET,
             tags=_tags(planned, offline_only),
         )
+        if any(_is_interruption(event) for event in result.all_events):
+            raise KeyboardInterrupt  # which Dagster has recorded as the failure of a step
         failures = [failure for event in result.all_events for failure in _failures(event)]
         if not result.success and not failures:
             failures.append(Failure(f"run {run_id}", None, "it failed before its first step"))
@@ -148,6 +154,11 @@ def _listener(on_partition: OnPartition) -> Callable[[EventLogEntry], None]:
             on_partition(event.asset_key.to_user_string())
 
     return listen
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
 
 
 def _failures(event: dg.DagsterEvent) -> list[Failure]:

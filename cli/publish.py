@@ -22,31 +22,43 @@ def publish(
             help="Partitions from A to B, both included, or one; without it: all committed ones.",
         ),
     ] = None,
+    repeat: Annotated[
+        bool,
+        typer.Option("--repeat", help="Write rows again also where they were published before."),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Publish committed partitions, also those that were materialized with --offline-only.
 
     What is published already is left alone, so the command may be repeated.
     """
-    from ..assets.publishing import publish_partitions, register_services
+    from ..assets.publishing import register_services
+    from ..resources.publisher import publish_partition
     from .installation import Installation
     from .partition_range import asked_partitions
 
     installation = Installation.open()
     declared = installation.group(group)
+    table = installation.table(declared)
+    committed = table.snapshot().commits
     wanted = (
-        list(installation.table(declared).snapshot().commits)
+        tuple(committed)
         if partitions is None
         else asked_partitions(declared, partitions, installation.clock.now(), option="--partitions")
     )
-    done: list[Publication] = []
     with installation.deployment.publishing() as publishing, progress() as bar:
-        task = bar.add_task(f"publish {declared.name}", total=len(wanted))
-        for publication in publish_partitions(
-            declared, wanted, installation.deployment, publishing
-        ):
-            done.append(publication)
-            bar.advance(task)
+        done = [
+            publish_partition(
+                declared.spec,
+                table,
+                key,
+                online=publishing.online,
+                registry=publishing.registry,
+                repeat=repeat,
+            )
+            for key in bar.track(wanted, description=f"publish {declared.name}")
+            if key in committed
+        ]
         register_services(installation.declarations.services.values(), declared, publishing)
     if json:
         show_json({"publications": [asdict(publication) for publication in done]})

@@ -96,16 +96,13 @@ def _published(installation: "Installation") -> dict[str, dict]:
         groups = [group for group in installation.groups(None) if group.spec.online is not None]
         left = unpublished(groups, installation.deployment, publishing)
         for group in groups:
-            version = publishing.registry.published(group.name, group.version)
-            if version is None:
-                continue
             reference = group.spec.reference
-            state = OnlineGroup(publishing.online, version.group_id, reference).state()
-            found[reference] = {
-                "published_partition": max(state.markers, default=None),
-                "unpublished_partitions": list(left.get(group, ())),
-                "in_flight": list(state.in_flight),
-            }
+            found[reference] = {**_NOTHING, "unpublished_partitions": list(left.get(group, ()))}
+            version = publishing.registry.published(group.name, group.version)
+            if version is not None:
+                state = OnlineGroup(publishing.online, version.group_id, reference).state()
+                found[reference]["published_partition"] = max(state.markers, default=None)
+                found[reference]["in_flight"] = list(state.in_flight)
     return found
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from ..contract.errors import StoreUnavailableError
+from .delta_writes import create
 from .offline_store import OfflineStore
 
 _PATH = "catalogue"
@@ -138,12 +139,7 @@ class CatalogueTable:
             return None
 
     def _create(self) -> DeltaTable:
-        DeltaTable.create(
-            self._uri,
-            Schema.from_arrow(_SCHEMA),
-            mode="ignore",
-            storage_options=self._options,
-        )
+        create(self._uri, _SCHEMA, self._options)
         return DeltaTable(self._uri, storage_options=self._options)
 
     @contextmanager

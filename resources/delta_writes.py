@@ -1,17 +1,20 @@
 """How a commit becomes a Delta commit: replaced slices, transactions, metadata, file format."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import polars as pl
 from deltalake import (
     ColumnProperties,
     CommitProperties,
     DeltaTable,
+    Schema,
     Transaction,
     WriterProperties,
     write_deltalake,
 )
+from deltalake.exceptions import CommitFailedError
 
 from ..contract.document import digest
 from .commit_log import DOCUMENT, ENTRIES, Commit, CommitLog
@@ -30,6 +33,29 @@ _RETRIES = 100
 def application(partition: str) -> str:
     """The Delta application whose transactions count a partition's generations."""
     return f"headrace/{partition}"
+
+
+def create(
+    uri: str,
+    schema: pl.Schema,
+    storage_options: Mapping[str, str],
+    *,
+    partition_by: Sequence[str] = (),
+    properties: Mapping[str, str] | None = None,
+) -> None:
+    """Create a table unless there is one; processes may do so at the same time."""
+    # A retried creation would be a second one, which aborts the writers that saw the first.
+    with suppress(CommitFailedError):
+        DeltaTable.create(
+            uri,
+            Schema.from_arrow(schema),
+            mode="ignore",
+            partition_by=list(partition_by),
+            configuration={**PROPERTIES, **(properties or {})},
+            storage_options=dict(storage_options),
+            commit_properties=CommitProperties(max_commit_retries=0),
+            raise_if_key_not_exists=False,
+        )
 
 
 def write(

@@ -1,13 +1,12 @@
 """One offline table: checked commits of whole partitions, and pinned snapshots of them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from ..contract.document import digest
@@ -163,21 +162,13 @@ class OfflineTable:
         )
 
     def _create(self) -> DeltaTable:
-        # A retried creation would be a second one, which aborts the writers that saw the first.
-        with suppress(CommitFailedError):
-            DeltaTable.create(
-                self.uri,
-                Schema.from_arrow(self.spec.stored_schema),
-                mode="ignore",
-                partition_by=list(self.spec.partition_columns),
-                configuration={
-                    **delta_writes.PROPERTIES,
-                    row_checks.BUCKETS: str(self.spec.buckets),
-                },
-                storage_options=dict(self.log.storage_options),
-                commit_properties=CommitProperties(max_commit_retries=0),
-                raise_if_key_not_exists=False,
-            )
+        delta_writes.create(
+            self.uri,
+            self.spec.stored_schema,
+            self.log.storage_options,
+            partition_by=self.spec.partition_columns,
+            properties={row_checks.BUCKETS: str(self.spec.buckets)},
+        )
         self.log.refresh()
         return self.log.opened()
 

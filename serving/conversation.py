@@ -114,7 +114,7 @@ class Conversation:
             columns = yield from self._columns(question, references)
             response: pb.GetOnlineFeaturesResponse = yield question.request(columns)
             if response.service_id == service_id:
-                groups = yield from self._group_rows(references, response)
+                groups = yield from self._group_rows(response)
                 return OnlineFeatures(
                     columns,
                     _feature_columns(references, groups),
@@ -176,12 +176,10 @@ class Conversation:
             self._groups[name] = self._contracts[contract.contract_id] = contract
         return contracts
 
-    def _group_rows(
-        self, references: Sequence[FeatureReference], response: pb.GetOnlineFeaturesResponse
-    ) -> Exchange[list[GroupRows]]:
+    def _group_rows(self, response: pb.GetOnlineFeaturesResponse) -> Exchange[list[GroupRows]]:
         """The answer's groups, each with the contract that it names."""
         groups = []
-        for name, answered in zip(_group_names(references), response.groups, strict=True):
+        for answered in response.groups:
             contract = self._contracts.get(answered.contract_id)
             if contract is None:
                 exact = (answered.feature_group, answered.version)

@@ -4,6 +4,7 @@ No timer: an idle server reads at once, a busy one in ever larger batches, which
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -60,7 +61,12 @@ class Reader:
             return result
 
     async def close(self) -> None:
-        """Close the connection; no reading may be running."""
+        """Close the connection; a reading that still runs never ends."""
+        sending = self._sending
+        if sending is not None:
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
         await self._client.aclose()
 
     async def _fetch(self, keys: Keys) -> Values:

@@ -146,6 +146,43 @@ def test_verify_names_the_row_that_was_changed_behind_our_back(shop: ShopHome) -
     ]
 
 
+def test_a_flushed_store_is_filled_again_by_publish(shop: ShopHome) -> None:
+    lookup = ("lookup", "shop_model", "customer_id=1", "customer_id=2", "--json")
+    for group in ("customer_spend", "customer_last_order"):
+        shop.headrace("materialize", group, "--partitions", "2024-01-01..2024-01-03")
+    before = shop.headrace(*lookup)
+    with LocalValkey(shop.environment) as valkey, redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+
+        without = shop.headrace(*lookup)
+        status = shop.headrace("status", "--json").json
+        for group in ("customer_spend", "customer_last_order"):
+            shop.headrace("publish", group)
+        after = shop.headrace(*lookup)
+        verified = shop.headrace("verify")
+
+    assert (without.status, without.out) == (2, "")
+    waiting = {each["name"]: each["unpublished_partitions"] for each in status["feature_groups"]}
+    assert len(waiting["customer_last_order"]) == 3
+    assert after.json == before.json
+    assert verified.status == 0
+
+
+def test_a_deleted_row_is_written_again_by_publish_repeat(shop: ShopHome) -> None:
+    shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-03")
+    with LocalValkey(shop.environment) as valkey, redis.Redis.from_url(valkey.url) as client:
+        client.delete(next(key for key in client.keys("{*") if key.endswith(b"\x01")))
+
+        missing = shop.headrace("verify", "--json")
+        shop.headrace("publish", "customer_spend")
+        still = shop.headrace("verify")
+        shop.headrace("publish", "customer_spend", "--repeat")
+        verified = shop.headrace("verify")
+
+    assert [group["missing"] for group in missing.json["groups"] if not group["is_clean"]] == [1]
+    assert (missing.status, still.status, verified.status) == (1, 1, 0)
+
+
 def test_a_bad_partition_is_named_and_the_good_ones_are_served(shop: ShopHome) -> None:
     shop.write_orders(ORDERS.replace("2,2024-01-02T11:00:00Z,4.0", "2,2024-01-02T11:00:00Z,-4.0"))
 

@@ -24,16 +24,16 @@ from headrace.contract.environment import Environment
 from headrace.definitions import build_definitions
 
 graph = build_definitions(Environment.read()).resolve_asset_graph()
-keys = [key for key in graph.get_all_asset_keys() if key.path[-1] == "household_weekend"]
+keys = [key for key in graph.get_all_asset_keys() if key.path[-1] == "household_evenings"]
 print(json.dumps({
     "assets": sorted(key.to_user_string() for key in keys),
     "checks": sorted(check.to_user_string() for check in graph.asset_check_keys
                      if check.asset_key in keys),
 }))
 for arguments in (
-    ["materialize", "household_weekend", "--partitions", "2018-01-01", "--json"],
-    ["lookup", "household_weekend", "household_id=1", "--json"],
-    ["verify", "household_weekend", "--json"],
+    ["materialize", "household_evenings", "--partitions", "2018-01-01", "--json"],
+    ["lookup", "household_evenings", "household_id=1", "--json"],
+    ["verify", "household_evenings", "--json"],
 ):
     if status := run(arguments):
         sys.exit(status)
@@ -42,12 +42,13 @@ for arguments in (
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in another folder, with the two files of the README's walk-through."""
+    """The project in another folder, with the README's group and its test from the how-to."""
     folder = tmp_path_factory.mktemp("sixth")
     package = copytree(ROOT, folder / "headrace", ignore=NOT_COPIED)
-    group, test = (block for block in _python_blocks() if "household_weekend" in block)
-    (package / "assets" / "feature_groups" / "household_weekend.py").write_text(group)
-    (folder / "test_household_weekend.py").write_text(test)
+    group = _python("README.md", "@feature_group")
+    test = _python("docs/how-to/adding-a-feature-group.md", "def test_")
+    (package / "assets" / "feature_groups" / "household_evenings.py").write_text(group)
+    (folder / "test_household_evenings.py").write_text(test)
     return folder
 
 
@@ -59,25 +60,29 @@ def test_the_readmes_group_needs_one_file_to_be_computed_checked_published_and_l
     assert ended.returncode == 0, ended.stderr
     graph, made, found, verified = map(json.loads, ended.stdout.splitlines())
     assert graph == {
-        "assets": ["offline/household_weekend", "online/household_weekend"],
-        "checks": ["offline/household_weekend:rows_keep_their_rules"],
+        "assets": ["offline/household_evenings", "online/household_evenings"],
+        "checks": ["offline/household_evenings:rows_keep_their_rules"],
     }
-    assert [each["rows"] for each in made["partitions"]] == [2003]
+    assert [each["rows"] for each in made["partitions"]] == [1244]
     features = found["entities"][0]["features"]
-    assert features["household_weekend__weekend_share_28d"]["value"] == 0.25
+    assert features["household_evenings__evening_share_7d"]["value"] == 1.0
     assert verified["verified"]
-    assert verified["groups"][0]["equal"] == 2003
+    assert verified["groups"][0]["equal"] == 1244
 
 
-def test_the_readmes_test_passes(copy: Path) -> None:
-    ended = _run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_household_weekend.py")
+def test_its_test_passes(copy: Path) -> None:
+    ended = _run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_household_evenings.py")
 
     assert "1 passed" in ended.stdout, ended.stdout
 
 
-def _python_blocks() -> list[str]:
-    readme = (ROOT / "README.md").read_text()
-    return re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+def _python(page: str, marker: str) -> str:
+    """The one Python block of a page that holds the marker."""
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    (found,) = (block for block in blocks if marker in block)
+    return str(found)
 
 
 def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

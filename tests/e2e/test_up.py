@@ -89,6 +89,21 @@ def test_the_demonstration_ends_in_time_having_proved_itself(
         assert re.search(said, ended.stdout), f"{said} not in {ended.stdout}"
 
 
+def test_an_interrupted_demonstration_ends_at_once_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADRACE_HOME", str(tmp_path))
+    server = f"127.0.0.1:{free_port()}"
+    demo = subprocess.Popen([str(HEADRACE), "demo", "--once", "--bind", server])
+    _wait((tmp_path / "offline" / "sources" / "transactions").exists, demo)
+
+    demo.send_signal(signal.SIGINT)
+
+    assert demo.wait(timeout=30) == 130
+    assert not listens(server)
+    assert server_address(tmp_path) is None
+
+
 def _wait(is_done: Callable[[], bool], process: subprocess.Popen) -> None:
     deadline = time.monotonic() + 120
     while not is_done():

@@ -98,6 +98,19 @@ def test_a_caller_who_leaves_takes_nobody_with_him(valkey_url: str, store: redis
     assert values == [b"1"]
 
 
+def test_a_reader_is_closed_though_a_read_is_in_flight(valkey_url: str) -> None:
+    async def use(reader: Reader) -> set[asyncio.Task[None]]:
+        leaving = asyncio.create_task(reader.run(read([b"a"])))
+        await asyncio.to_thread(gate.holding.wait)
+        leaving.cancel()
+        await reader.close()
+        return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+    with Gate(valkey_url) as gate:
+        gate.open.clear()
+        assert with_reader(gate.url, use) == set()
+
+
 def test_a_store_that_is_silent_is_unavailable_within_the_timeout_and_then_heals(
     valkey_url: str, store: redis.Redis
 ) -> None:
