@@ -26,6 +26,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     """
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
+    services = list(declarations.services.values())
     dimensions = list(declarations.dimensions.values())
     deployment = Deployment.of(environment)
     return dg.Definitions(
@@ -39,5 +40,5 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             *(source_schedule(source, clock) for source in declarations.sources.values()),
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
         ],
-        sensors=[automation_sensor(), *([unpublished_sensor(groups)] if groups else [])],
+        sensors=[automation_sensor(), *([unpublished_sensor(groups, services)] if groups else [])],
     )

@@ -38,13 +38,18 @@ def publish_partitions(
 
 
 def register_services(
-    services: Iterable[FeatureService], group: FeatureGroup, publishing: Publishing
+    services: Iterable[FeatureService], groups: Iterable[FeatureGroup], publishing: Publishing
 ) -> None:
-    """Tell the server of the feature services that read a group which has just been published."""
+    """Tell the server of the feature services that read any of these groups, if it knows one.
+
+    A service that stands there as declared is not written again.
+    """
+    known = publishing.online.manifest().groups
+    published = [group for group in groups if group.name in known]
     readers = [
         service.spec
         for service in services
-        if any(feature.group is group for feature in service.features)
+        if any(feature.group is group for feature in service.features for group in published)
     ]
     if readers:
         publishing.registry.register_services(readers)
@@ -78,9 +83,9 @@ def publish_unpublished(
     A command does so before it exits, because Dagster skips `online` in a run with failures.
     """
     published: list[Publication] = []
-    wanted = declarations.groups.values() if groups is None else groups
+    wanted = list(declarations.groups.values() if groups is None else groups)
     with deployment.publishing() as publishing:
         for group, partitions in unpublished(wanted, deployment, publishing).items():
             published += publish_partitions(group, partitions, deployment, publishing)
-            register_services(declarations.services.values(), group, publishing)
+        register_services(declarations.services.values(), wanted, publishing)
     return published

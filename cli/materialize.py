@@ -32,6 +32,7 @@ def materialize(
     any other run. Partitions that pass their checks are committed and published also when others of
     the range fail; those are named, and the exit status is 1.
     """
+    from ..assets.declarations import FeatureGroup
     from ..assets.publishing import publish_unpublished
     from .dagster_runs import DagsterRuns, carry_out
     from .installation import Installation
@@ -44,10 +45,12 @@ def materialize(
     planned = plan_runs({declared: keys}, installation.committed)
     with DagsterRuns.of(installation) as runs:
         results = carry_out(runs, planned, offline_only=offline_only)
+    computed = {node for run in planned for node in run.nodes if isinstance(node, FeatureGroup)}
+    online = [group for group in computed | {declared} if group.spec.online is not None]
     left = []
-    if not offline_only and declared.spec.online is not None:
+    if online and not offline_only:
         # Dagster skips `online` in a run of which some partitions failed.
-        left = publish_unpublished(installation.declarations, installation.deployment, [declared])
+        left = publish_unpublished(installation.declarations, installation.deployment, online)
     failures = [failure for result in results for failure in result.failures]
     asset = "/".join(declared.offline_path)
     commits = installation.table(declared).snapshot().commits

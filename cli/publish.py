@@ -59,7 +59,7 @@ def publish(
             for key in bar.track(wanted, description=f"publish {declared.name}")
             if key in committed
         ]
-        register_services(installation.declarations.services.values(), declared, publishing)
+        register_services(installation.declarations.services.values(), [declared], publishing)
     if json:
         show_json({"publications": [asdict(publication) for publication in done]})
     else:

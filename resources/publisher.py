@@ -116,11 +116,16 @@ def unpublished_partitions(
         else OnlineGroup(online, version.group_id, group.reference).state()
     )
     commits = table.snapshot().commits
-    return [
+    left = [
         partition
         for partition, commit in commits.items()
         if is_due(commit, state) and not is_published(group, commits, commit, state)
     ]
+    marked = [partition for partition in commits if partition in state.markers]
+    if not left and marked and published is not None and published.live is None:
+        # Its publisher died between the marker and going live; publishing again makes up for it.
+        return marked[-1:]
+    return left
 
 
 class _Publisher:

@@ -5,14 +5,17 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from ..assets.declarations import FeatureGroup
-from ..assets.publishing import unpublished
+from ..assets.model_inputs import FeatureService
+from ..assets.publishing import register_services, unpublished
 from ..contract.errors import StoreUnavailableError
 from ..resources.deployments import Deployment
 from .requests import is_planned, range_requests
 
 
-def unpublished_sensor(groups: Sequence[FeatureGroup]) -> dg.SensorDefinition:
-    """Requests `online` for what was left behind.
+def unpublished_sensor(
+    groups: Sequence[FeatureGroup], services: Sequence[FeatureService]
+) -> dg.SensorDefinition:
+    """Requests `online` for what was left behind, and registers services that are not known online.
 
     A run in which some partitions fail commits the others, and Dagster skips what lies downstream
     of a failed step. A publish may break off; a store may come back empty. A group that a run is
@@ -35,6 +38,7 @@ def unpublished_sensor(groups: Sequence[FeatureGroup]) -> dg.SensorDefinition:
         try:
             with deployment.publishing(start=False) as publishing:
                 left = unpublished(idle, deployment, publishing)
+                register_services(services, idle, publishing)
         except StoreUnavailableError as error:
             if deployment.environment.redis is not None:
                 raise

@@ -67,7 +67,7 @@ def _publish(
             published.add(each.partition)
             versions = (each.generation, group.code_version)
             yield materialization(context.asset_key, each.partition, _metadata(each), versions)
-        register_services(services, group, publishing)
+        register_services(services, [group], publishing)
     for partition in sorted(set(context.partition_keys) - published):
         context.log.warning("%s: nothing is committed that may be published", partition)
     yield from outputs(context)

@@ -24,7 +24,8 @@ def graph(tmp_path: Path, valkey_url: str) -> Iterator[Graph]:
 
 def tick(graph: Graph) -> list[tuple[str, str, str]] | str | None:
     """What one tick of the sensor requests: asset, first and last partition; or why nothing."""
-    sensor = unpublished_sensor(list(graph.world.declarations.groups.values()))
+    declared = graph.world.declarations
+    sensor = unpublished_sensor(list(declared.groups.values()), list(declared.services.values()))
     context = dg.build_sensor_context(
         instance=graph.instance,
         definitions=graph.definitions,
