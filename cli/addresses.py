@@ -1,5 +1,6 @@
 """Addresses that commands listen on: read, and found to be taken before anything starts."""
 
+import errno
 import socket
 
 from ..contract.errors import InvalidArgumentError, PortTakenError
@@ -43,14 +44,14 @@ def require_free_port(address: str, *, purpose: str, option: str) -> None:
                 problem=f"{address} needs privileges",
                 remedy="choose a port above 1023",
             ) from error
-        except socket.gaierror as error:
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTakenError(address=address, purpose=purpose, option=option) from error
             raise InvalidArgumentError(
                 argument=option,
-                problem=f"there is no host {host!r}",
+                problem=f"this machine has no address {host!r}",
                 remedy="use 127.0.0.1, or an address of this machine",
             ) from error
-        except OSError as error:
-            raise PortTakenError(address=address, purpose=purpose, option=option) from error
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -42,7 +42,7 @@ def served_home(
             require_free_port(dagster, purpose="Dagster's web interface", option="--dagster")
         with LocalValkey(environment), Children(environment.home / "logs") as children:
             address = start_feature_server(children, server)
-            with announced_server(environment.home, address):
+            with announced_server(environment, address):
                 yield children
 
 

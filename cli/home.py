@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..contract.document import digest
+from ..contract.environment import Environment
 from ..contract.errors import HomeInUseError
 
 _LOCK = "up.lock"
@@ -33,11 +35,14 @@ def home_lock(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def announced_server(home: Path, address: str) -> Iterator[None]:
+def announced_server(environment: Environment, address: str) -> Iterator[None]:
     """Record where this home's feature server answers, so that `lookup` needs no address."""
+    home = environment.home
     record = home / _SERVER
     temporary = record.with_name(f"{_SERVER}.{os.getpid()}")
-    temporary.write_text(json.dumps({"address": address, "pid": os.getpid()}))
+    temporary.write_text(
+        json.dumps({"address": address, "pid": os.getpid(), "reads": _reads(environment)})
+    )
     temporary.replace(record)
     try:
         yield
@@ -46,9 +51,13 @@ def announced_server(home: Path, address: str) -> Iterator[None]:
             record.unlink(missing_ok=True)
 
 
-def server_address(home: Path) -> str | None:
-    """Where this home's feature server was last announced; it may have died since."""
-    return server_record(home).get("address")
+def server_address(environment: Environment) -> str | None:
+    """Where this home's feature server was last announced; it may have died since.
+
+    One that reads another online store or namespace is not this environment's.
+    """
+    record = server_record(environment.home)
+    return record.get("address") if record.get("reads") == _reads(environment) else None
 
 
 def server_record(home: Path) -> dict:
@@ -58,6 +67,11 @@ def server_record(home: Path) -> dict:
     except FileNotFoundError:
         return {}
     return record
+
+
+def _reads(environment: Environment) -> str:
+    """What a server reads, as a digest: a URL may hold a password."""
+    return digest(f"{environment.namespace} {environment.redis_url}".encode())
 
 
 def _holder(home: Path) -> int:

@@ -25,7 +25,7 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
         StoreUnavailableError: The embedded Valkey does not start.
         ServiceFailedError: A feature server does not start.
     """
-    announced = asked or server_address(environment.home)
+    announced = asked or server_address(environment)
     if announced is not None and (asked or listens(announced)):
         yield announced
     elif environment.redis is None and not (environment.home / "valkey").exists():

@@ -29,7 +29,7 @@ def serve(bind: Bind = BIND) -> None:
             from ..resources.local_valkey import LocalValkey
 
             stack.enter_context(LocalValkey(environment))
-        stack.enter_context(announced_server(environment.home, address))
+        stack.enter_context(announced_server(environment, address))
         asyncio.run(serve_until_stopped(Settings.of(environment, bind=address)))
 
 

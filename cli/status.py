@@ -121,7 +121,7 @@ def _server(environment: "Environment") -> dict:
     from ..serving.client import FeatureClient
     from .home import server_address
 
-    address = server_address(environment.home)
+    address = server_address(environment)
     if address is None:
         return {"address": None, "answers": False}
     try:

@@ -53,6 +53,8 @@ def training_set(
 
     references = _references(features, service)
     instant = _instant(known_at)
+    for path, option in ((out, "--out"), (receipt, "--receipt")):
+        _require_folder(path, option)
     frame, made_of = training_frame(_read(spine), references, OfflineStore.from_env(), instant)
     frame.write_parquet(out)
     if receipt is not None:
@@ -78,6 +80,16 @@ def _references(features: str | None, service: str | None) -> list[str]:
     if service not in services:
         raise UnknownNameError(kind="feature service", name=service, known=services)
     return list(services[service].spec.features)
+
+
+def _require_folder(path: Path | None, option: str) -> None:
+    """See to it, before the work is done, that a result can be written."""
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise InvalidArgumentError(
+            argument=option,
+            problem=f"{path} is no file in a folder that exists",
+            remedy="create the folder, or name another file",
+        )
 
 
 def _read(spine: Path) -> "pl.DataFrame":

@@ -8,7 +8,7 @@ which answers name: one round trip per lookup once they are known, and a flip is
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, get_args
 
 from ..contract.errors import InvalidArgumentError, RequestError, ServerError, UnknownNameError
 from ..contract.feature_group import FeatureReference, FeatureSpec
@@ -55,9 +55,18 @@ class Question:
         """Take a caller's arguments.
 
         Raises:
-            InvalidArgumentError: Not exactly one of features and feature service is given.
+            InvalidArgumentError: Not exactly one of features and feature service is given, or an
+                option is none that there is.
         """
         check_asked(features, feature_service)
+        if stale not in get_args(Stale):
+            raise InvalidArgumentError(
+                argument="stale", problem=f"it is {stale!r}", remedy='write "null" or "keep"'
+            )
+        if max_age is not None and not isinstance(max_age, timedelta):
+            raise InvalidArgumentError(
+                argument="max_age", problem=f"it is {max_age!r}", remedy="give a timedelta"
+            )
         names = tuple(str(feature) for feature in features or ())
         return cls(names, feature_service or "", entities, max_age, stale)
 

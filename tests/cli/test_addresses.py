@@ -45,5 +45,10 @@ def test_a_free_port_may_be_listened_on() -> None:
 
 
 def test_a_host_that_is_not_this_machine_is_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"no host 'no\.such\.host\.invalid'"):
+    with pytest.raises(InvalidArgumentError, match=r"no address 'no\.such\.host\.invalid'"):
         require_free_port("no.such.host.invalid:1", purpose="a test", option="--bind")
+
+
+def test_an_address_of_another_machine_is_not_called_in_use() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"no address '192\.0\.2\.1'"):
+        require_free_port("192.0.2.1:5555", purpose="the feature server", option="--bind")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from headrace.cli.home import announced_server, home_lock, server_address
+from headrace.contract.environment import Environment
 from headrace.contract.errors import HomeInUseError
 
 
@@ -28,8 +29,23 @@ def test_another_home_is_free(tmp_path: Path) -> None:
 
 
 def test_a_server_is_announced_for_as_long_as_it_runs(tmp_path: Path) -> None:
-    before = server_address(tmp_path)
-    with announced_server(tmp_path, "127.0.0.1:5"):
-        during = server_address(tmp_path)
+    environment = Environment.read({"HEADRACE_HOME": str(tmp_path)})
+    before = server_address(environment)
+    with announced_server(environment, "127.0.0.1:5"):
+        during = server_address(environment)
 
-    assert (before, during, server_address(tmp_path)) == (None, "127.0.0.1:5", None)
+    assert (before, during, server_address(environment)) == (None, "127.0.0.1:5", None)
+
+
+@pytest.mark.parametrize(
+    "other", [{"HEADRACE_NAMESPACE": "other"}, {"HEADRACE_REDIS": "redis://127.0.0.1:1/0"}]
+)
+def test_a_server_that_reads_something_else_is_not_this_environments(
+    tmp_path: Path, other: dict[str, str]
+) -> None:
+    home = {"HEADRACE_HOME": str(tmp_path)}
+
+    with announced_server(Environment.read(home), "127.0.0.1:5"):
+        found = server_address(Environment.read(home | other))
+
+    assert found is None

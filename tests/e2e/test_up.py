@@ -14,6 +14,7 @@ import pytest
 from headrace.cli.addresses import free_port
 from headrace.cli.home import server_address
 from headrace.cli.reach import listens
+from headrace.contract.environment import Environment
 from headrace.resources.local_valkey import LocalValkey
 from headrace.tests.e2e.homes import ShopHome, cells, shop_home
 
@@ -60,7 +61,7 @@ def test_up_runs_everything_is_joined_and_leaves_nothing_behind(shop: ShopHome) 
     assert ended == 0
     assert not listens(server)
     assert not listens(dagster)
-    assert server_address(shop.environment.home) is None
+    assert server_address(shop.environment) is None
     assert not _answers(shop.environment.valkey_socket)
     assert not _answers(shop.environment.valkey_socket.with_name("dagster.sock"))
 
@@ -101,7 +102,7 @@ def test_an_interrupted_demonstration_ends_at_once_and_leaves_nothing_behind(
 
     assert demo.wait(timeout=30) == 130
     assert not listens(server)
-    assert server_address(tmp_path) is None
+    assert server_address(Environment.read()) is None
 
 
 def _wait(is_done: Callable[[], bool], process: subprocess.Popen) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -222,3 +223,12 @@ def wait_until_live(client: FeatureClient, *, version: int) -> None:
         group.live and group.version == version for group in client.list_feature_groups()
     ):
         pass
+
+
+@pytest.mark.parametrize("wrong", [{"stale": "kepp"}, {"max_age": 36}])
+def test_an_option_that_there_is_none_of_is_refused_by_name(wrong: dict[str, object]) -> None:
+    (name,) = wrong
+    asked: dict[str, Any] = {"features": ["g:f"], "entities": {"household_id": [1]}, **wrong}
+
+    with FeatureClient("127.0.0.1:1") as client, pytest.raises(InvalidArgumentError, match=name):
+        client.get_online_features(**asked)
