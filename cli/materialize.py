@@ -45,8 +45,9 @@ def materialize(
     planned = plan_runs({declared: keys}, installation.committed)
     with DagsterRuns.of(installation) as runs:
         results = carry_out(runs, planned, offline_only=offline_only)
-    computed = {node for run in planned for node in run.nodes if isinstance(node, FeatureGroup)}
-    online = [group for group in computed | {declared} if group.spec.online is not None]
+    computed = [node for run in planned for node in run.nodes if isinstance(node, FeatureGroup)]
+    groups = dict.fromkeys([*computed, declared])  # each once, in the order in which they ran
+    online = [group for group in groups if group.spec.online is not None]
     left = []
     if online and not offline_only:
         # Dagster skips `online` in a run of which some partitions failed.

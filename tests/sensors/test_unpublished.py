@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from headrace.assets.publishing import publish_partitions
 from headrace.contract.errors import StoreUnavailableError
 from headrace.sensors.unpublished import unpublished_sensor
 from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, graph_of
@@ -77,6 +78,21 @@ def test_a_group_that_a_run_is_about_to_publish_is_left_to_that_run(graph: Graph
     )
 
     assert tick(graph) == "Everything that is committed is published."
+
+
+def test_a_service_that_a_killed_publisher_left_unknown_is_registered(graph: Graph) -> None:
+    """A publisher registers services last; nothing is left to publish when it dies before."""
+    graph.read_inputs(last=DAYS[0])
+    graph.run(WEEK, last=DAYS[0])
+    deployment, groups = graph.world.deployment, graph.world.declarations.groups
+    with deployment.publishing() as publishing:
+        for group in groups.values():
+            list(publish_partitions(group, DAYS[:1], deployment, publishing))
+        before = set(publishing.online.manifest().services)
+
+        tick(graph)
+
+        assert (before, set(publishing.online.manifest().services)) == (set(), {"page_to_show"})
 
 
 def test_an_embedded_store_is_not_started_to_look_into_it(tmp_path: Path) -> None:
