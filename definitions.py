@@ -6,7 +6,7 @@ from .assets.discovery import discover
 from .assets.factory.asset_graph import build_assets
 from .contract.environment import Environment
 from .resources.deployments import Deployment
-from .resources.frame_io_manager import FrameIOManager
+from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
 from .sensors.schedules import dimensions_schedule, source_schedule
 from .sensors.unpublished import unpublished_sensor

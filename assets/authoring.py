@@ -46,7 +46,7 @@ from .schemas import (
     schema_columns,
     schema_in_words,
 )
-from .spine import spine_columns
+from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
 __all__ = [

@@ -19,7 +19,7 @@ from ..contract.feature_group import (
     FeatureSpec,
 )
 from ..contract.partitions import Partitioning, Window
-from ..resources.table_spec import TableKind, TableSpec, feature_table
+from ..resources.offline.table_spec import TableKind, TableSpec, feature_table
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
 from .transforms import DimensionReader, Frame, Reader, Transform, computed

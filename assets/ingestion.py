@@ -7,7 +7,7 @@ import polars as pl
 
 from ..contract.errors import RowsOutsidePartitionError
 from ..contract.partitions import Window
-from ..resources.table_spec import WHOLE
+from ..resources.offline.table_spec import WHOLE
 from .declarations import Dimension, Source
 from .identity import content_identity
 from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all

@@ -12,17 +12,17 @@ import polars as pl
 
 from ..contract.errors import ColumnMismatchError, DataError, InputNotCommittedError
 from ..contract.feature_group import Online
-from ..resources.offline_store import OfflineStore
-from ..resources.row_checks import checked
-from ..resources.table_snapshot import TableSnapshot
-from ..resources.table_spec import EVENT_TIMESTAMP
+from ..resources.offline.offline_store import OfflineStore
+from ..resources.offline.row_checks import checked
+from ..resources.offline.table_snapshot import TableSnapshot
+from ..resources.offline.table_spec import EVENT_TIMESTAMP
 from .declarations import Dimension, FeatureGroup, Source
 from .identity import computed_identity
 from .ingestion import ingest_dimension, ingest_source
 from .model_inputs import TrainingSet
 from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all
 from .pinned_inputs import InputUse, PinnedInputs, subject
-from .training import build_training_set
+from .training.building import build_training_set
 from .verdicts import Verdict, judge, refusal, verdict_from_json
 
 Materialized: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet

@@ -7,8 +7,8 @@ import polars as pl
 
 from ..contract.feature_group import FeatureServiceSpec
 from ..contract.partitions import Partitioning
-from ..resources.dtypes import polars_dtype
-from ..resources.table_spec import TableKind, TableSpec
+from ..resources.offline.dtypes import polars_dtype
+from ..resources.offline.table_spec import TableKind, TableSpec
 from .declarations import (
     AnyInput,
     AssetPath,

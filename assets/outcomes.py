@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 import polars as pl
 
 from ..contract.errors import DataError
-from ..resources.commit_log import Commit
-from ..resources.offline_store import OfflineStore
-from ..resources.offline_table import Computation, OfflineTable
+from ..resources.offline.commit_log import Commit
+from ..resources.offline.offline_store import OfflineStore
+from ..resources.offline.offline_table import Computation, OfflineTable
 from .pinned_inputs import InputUse
 from .verdicts import Verdict, refusal
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from ..contract.errors import InputNotCommittedError
-from ..resources.offline_store import OfflineStore
-from ..resources.table_snapshot import TableSnapshot
-from ..resources.table_spec import WHOLE
+from ..resources.offline.offline_store import OfflineStore
+from ..resources.offline.table_snapshot import TableSnapshot
+from ..resources.offline.table_spec import WHOLE
 from .declarations import AnyInput, AssetPath, Dimension, FeatureGroup, InputWindow, Source
 from .model_inputs import TrainingSet
 

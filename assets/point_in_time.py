@@ -16,12 +16,12 @@ import polars as pl
 
 from ..contract.errors import InvalidArgumentError
 from ..contract.feature_group import Online
-from ..resources.dtypes import polars_dtype
-from ..resources.offline_store import OfflineStore
-from ..resources.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
-from .as_of_join import latest_rows, newest_partitions
-from .feature_columns import GroupColumns, resolve
-from .receipts import Receipt, TableReading, content_hash
+from ..resources.offline.dtypes import polars_dtype
+from ..resources.offline.offline_store import OfflineStore
+from ..resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
+from .training.as_of_join import latest_rows, newest_partitions
+from .training.feature_columns import GroupColumns, resolve
+from .training.receipts import Receipt, TableReading, content_hash
 
 __all__ = ["OfflineStore", "training_frame"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..resources.deployments import Deployment, Publishing
-from ..resources.publisher import Publication, publish_partition, unpublished_partitions
+from ..resources.online.publisher import Publication, publish_partition, unpublished_partitions
 from .declarations import FeatureGroup
 from .discovery import Declarations
 from .model_inputs import FeatureService

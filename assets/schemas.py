@@ -12,8 +12,8 @@ from pandera.errors import SchemaDefinitionError, SchemaError, SchemaInitError
 from ..contract.errors import DefinitionError
 from ..contract.feature_group import JOIN_KEY_DTYPES, DType, EntitySpec, FeatureSpec, JoinKey
 from ..contract.partitions import RESERVED_COLUMNS
-from ..resources.dtypes import contract_dtype, polars_dtype, refusal_by_delta
-from ..resources.table_spec import EVENT_TIMESTAMP
+from ..resources.offline.dtypes import contract_dtype, polars_dtype, refusal_by_delta
+from ..resources.offline.table_spec import EVENT_TIMESTAMP
 from .validation import check_name
 
 EventTimestamp: TypeAlias = Annotated[pl.Datetime, "us", "UTC"]

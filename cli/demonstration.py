@@ -14,7 +14,7 @@ from ..assets.training_sets.coupon_redemption import HORIZON
 from ..assets.training_sets.coupon_redemption import coupon_redemption as training_set
 from ..contract.environment import Environment
 from ..examples import coupon_model
-from ..resources.table_spec import WHOLE
+from ..resources.offline.table_spec import WHOLE
 from ..serving.client import FeatureClient
 from .console import counted, show
 from .dagster_runs import DagsterRuns, carry_out

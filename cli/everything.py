@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ..contract.environment import Environment
-from ..resources.local_valkey import LocalValkey
+from ..resources.online.local_valkey import LocalValkey
 from .addresses import require_free_port
 from .children import Children, answer_to_signals
 from .console import show

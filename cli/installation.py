@@ -8,9 +8,9 @@ from ..assets.model_inputs import TrainingSet
 from ..contract.clock import Clock
 from ..contract.environment import Environment
 from ..contract.references import parse_reference
-from ..resources.catalogue_table import CatalogueTable
 from ..resources.deployments import Deployment
-from ..resources.offline_table import OfflineTable
+from ..resources.offline.catalogue_table import CatalogueTable
+from ..resources.offline.offline_table import OfflineTable
 
 
 @dataclass(frozen=True, slots=True)

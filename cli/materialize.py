@@ -12,7 +12,7 @@ from .publish import publications_in_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..resources.commit_log import Commit
+    from ..resources.offline.commit_log import Commit
     from .dagster_runs import Failure, RunResult
 
 

@@ -9,7 +9,7 @@ from .console import counted, progress, show, show_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
-    from ..resources.publisher import Publication
+    from ..resources.online.publisher import Publication
 
 
 def publish(
@@ -33,7 +33,7 @@ def publish(
     What is published already is left alone, so the command may be repeated.
     """
     from ..assets.publishing import register_services
-    from ..resources.publisher import publish_partition
+    from ..resources.online.publisher import publish_partition
     from .installation import Installation
     from .partition_range import asked_partitions
 

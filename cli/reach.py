@@ -44,7 +44,7 @@ def listens(address: str) -> bool:
 
 @contextmanager
 def _own_server(environment: Environment) -> Iterator[str]:
-    from ..resources.local_valkey import LocalValkey
+    from ..resources.online.local_valkey import LocalValkey
 
     with (
         TemporaryDirectory(prefix="headrace-") as logs,

@@ -11,7 +11,7 @@ from ..assets.declarations import Dimension, FeatureGroup, Source
 from ..assets.model_inputs import TrainingSet
 from ..assets.pinned_inputs import upstream_of
 from ..contract.partitions import Partitioning
-from ..resources.table_spec import WHOLE
+from ..resources.offline.table_spec import WHOLE
 
 Node: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet
 Committed: TypeAlias = Callable[[Node], frozenset[str]]

@@ -26,7 +26,7 @@ def serve(bind: Bind = BIND) -> None:
     require_free_port(address, purpose="the feature server", option="--bind")
     with ExitStack() as stack:
         if environment.redis is None:
-            from ..resources.local_valkey import LocalValkey
+            from ..resources.online.local_valkey import LocalValkey
 
             stack.enter_context(LocalValkey(environment))
         stack.enter_context(announced_server(environment, address))

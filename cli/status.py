@@ -87,7 +87,7 @@ def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
 def _published(installation: "Installation") -> dict[str, dict]:
     """What is published of each group, by `group@version`."""
     from ..assets.publishing import unpublished
-    from ..resources.online_group import OnlineGroup
+    from ..resources.online.online_group import OnlineGroup
 
     environment, found = installation.environment, {}
     if not _has_store(environment):

@@ -9,7 +9,7 @@ from .console import progress, show, show_json, show_table, to_json
 from .options import AsJson, OptionalGroupName
 
 if TYPE_CHECKING:
-    from ..resources.verification import Verification
+    from ..resources.online.verification import Verification
     from .installation import Installation
 
 
@@ -43,7 +43,7 @@ def verifications(
     installation: "Installation", reference: str | None, sample: int | None = None
 ) -> "list[Verification]":
     """What is found about one group, or about all that are published."""
-    from ..resources.verification import verify_group
+    from ..resources.online.verification import verify_group
 
     groups = [each for each in installation.groups(reference) if each.spec.online is not None]
     found = []

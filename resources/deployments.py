@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ..contract.environment import Environment
-from .local_valkey import LocalValkey
-from .offline_store import OfflineStore
-from .online_store import OnlineStore
-from .registry import Registry
+from .offline.offline_store import OfflineStore
+from .online.local_valkey import LocalValkey
+from .online.online_store import OnlineStore
+from .online.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "headrace/contract/proto/headrace/v1/feature_service.proto" in names
     assert names - described == {
         "headrace/py.typed",
-        "headrace/resources/functions.lua",
+        "headrace/resources/online/functions.lua",
         "headrace/workspace.yaml",
         *python,
         *protocol,

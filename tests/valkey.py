@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from headrace.contract.environment import Environment
-from headrace.resources.local_valkey import LocalValkey
+from headrace.resources.online.local_valkey import LocalValkey
 
 
 def environment_of(home: Path) -> Environment:

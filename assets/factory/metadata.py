@@ -8,8 +8,8 @@ import dagster as dg
 import pandera.polars as pa
 
 from ...contract.partitions import Partitioning
-from ...resources.commit_log import Commit
-from ...resources.table_spec import TableSpec
+from ...resources.offline.commit_log import Commit
+from ...resources.offline.table_spec import TableSpec
 from ..lineage import InputColumn, Lineage
 from ..outcomes import Outcome
 from ..pinned_inputs import InputUse

@@ -7,7 +7,7 @@ from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from ...contract.clock import Clock
 from ...resources.deployments import Deployment
-from ...resources.publisher import Publication
+from ...resources.online.publisher import Publication
 from ..declarations import FeatureGroup
 from ..model_inputs import FeatureService
 from ..publishing import publish_partitions, register_services

@@ -16,7 +16,7 @@ from headrace.contract.feature_group import (
     Online,
 )
 from headrace.contract.partitions import Window
-from headrace.resources.table_spec import TableKind, TableSpec
+from headrace.resources.offline.table_spec import TableKind, TableSpec
 from headrace.tests.assets.web_declarations import (
     USER,
     UTC_MICROSECONDS,

@@ -26,10 +26,10 @@ from headrace.contract.feature_group import (
     Online,
 )
 from headrace.contract.partitions import HOURLY
-from headrace.resources.catalogue_table import CatalogueTable
-from headrace.resources.offline_table import Commit, OfflineTable
-from headrace.resources.table_spec import feature_table
-from headrace.tests.resources.offline import (
+from headrace.resources.offline.catalogue_table import CatalogueTable
+from headrace.resources.offline.offline_table import Commit, OfflineTable
+from headrace.resources.offline.table_spec import feature_table
+from headrace.tests.resources.offline.tables import (
     DAY,
     LAST_BASKET,
     MICROSECOND,

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from headrace.contract.clock import move_clock
-from headrace.resources.local_valkey import LocalValkey
+from headrace.resources.online.local_valkey import LocalValkey
 from headrace.tests.e2e.homes import ORDERS, ShopHome, cells, shop_home
 
 pytestmark = pytest.mark.server

@@ -15,7 +15,7 @@ from headrace.cli.addresses import free_port
 from headrace.cli.home import server_address
 from headrace.cli.reach import listens
 from headrace.contract.environment import Environment
-from headrace.resources.local_valkey import LocalValkey
+from headrace.resources.online.local_valkey import LocalValkey
 from headrace.tests.e2e.homes import ShopHome, cells, shop_home
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]

@@ -19,7 +19,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from headrace.contract.clock import move_clock
 from headrace.contract.errors import ServerError
 from headrace.contract.status import Status
-from headrace.resources.local_valkey import LocalValkey
+from headrace.resources.online.local_valkey import LocalValkey
 from headrace.serving.client import FeatureClient
 from headrace.tests.serving.publishing import NOW, Publisher, group
 from headrace.tests.serving.running import Gate, server_process

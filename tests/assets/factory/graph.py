@@ -15,7 +15,7 @@ from dagster._core.storage.tags import (
 from headrace.assets.factory.asset_graph import build_assets
 from headrace.assets.factory.checks import CHECK
 from headrace.assets.publishing import unpublished
-from headrace.resources.verification import verify_group
+from headrace.resources.online.verification import verify_group
 from headrace.sensors.automation import automation_sensor
 from headrace.tests.assets.visits import DAYS, World, make_world
 

@@ -1,0 +1,1 @@
+"""Training sets: spines, joins, receipts."""

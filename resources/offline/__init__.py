@@ -1,0 +1,1 @@
+"""The offline store: checked commits of whole partitions in Delta tables."""

@@ -1,0 +1,245 @@
+"""What a table's Delta log says about its partitions, read once and then only where it grew.
+
+Every commit of ours carries a JSON list in its `commitInfo`, an entry per partition. Entries, not
+files, say which partitions are committed: an empty one has no file, and a compaction moves files
+without computing anything.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from ...contract.document import digest
+from ...contract.errors import StoreUnavailableError
+from .table_spec import BUCKET_COLUMN
+
+ENTRIES = "headrace"
+"""The key of our entries in a commit's metadata."""
+DOCUMENT = "headrace.document"
+"""The key of a group's document, in the first commit that was made under it."""
+_KEPT_LISTINGS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One computation of one partition, as it stands in the table's log.
+
+    Attributes:
+        partition: The partition's key.
+        generation: 1 for the first computation of the partition, then one more for each.
+        version: The Delta version that the commit made.
+        rows: How many rows the partition then had; 0 is a state like any other.
+        identity: What it was computed from; the same identity again is no new computation.
+        committed_at: By the real clock; never decreases from one version of a table to the next.
+        publish: `"auto"`, or `"deferred"` when it waits for somebody to publish it.
+        document: The digest of the group's document under which it was made, if there is one.
+        no_op: Whether this very call found the commit in place and wrote nothing.
+    """
+
+    partition: str
+    generation: int
+    version: int
+    rows: int
+    identity: str
+    committed_at: datetime
+    run_id: str
+    code_version: str
+    verdicts: Mapping[str, Any]
+    publish: str = "auto"
+    document: str | None = None
+    no_op: bool = False
+
+    def to_entry(self) -> dict[str, Any]:
+        """The commit's entry; the version is not in it, the log gives that."""
+        return {
+            "partition": self.partition,
+            "generation": self.generation,
+            "rows": self.rows,
+            "identity": self.identity,
+            "committed_at": self.committed_at.astimezone(UTC).isoformat(),
+            "run_id": self.run_id,
+            "code_version": self.code_version,
+            "verdicts": dict(self.verdicts),
+            "publish": self.publish,
+            "document": self.document,
+        }
+
+    @classmethod
+    def from_entry(cls, entry: Mapping[str, Any], version: int) -> "Commit":
+        """The commit that an entry at a version describes."""
+        committed_at = datetime.fromisoformat(entry["committed_at"])
+        return cls(**{**entry, "version": version, "committed_at": committed_at})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One data file of a version: its address and the slice that it holds."""
+
+    uri: str
+    partition: str | None
+    bucket: int | None
+
+
+@dataclass(slots=True)
+class CommitLog:
+    """The log of one table; threads may share it, and so may the tables of one store.
+
+    Attributes:
+        uri: The table's address; there may be no table yet.
+    """
+
+    uri: str
+    storage_options: Mapping[str, str]
+    handle: DeltaTable | None = None
+    commits: list[Commit] = field(default_factory=list)
+    documents: dict[str, bytes] = field(default_factory=dict)
+    declared: list[tuple[int, str]] = field(default_factory=list)
+    lock: RLock = field(default_factory=RLock)
+    _files: dict[int, tuple[StoredFile, ...]] = field(default_factory=dict)
+    _known: int = -1
+
+    def refresh(self) -> int:
+        """Read what was committed since the last call; the newest version, -1 without a table.
+
+        Raises:
+            StoreUnavailableError: The log cannot be read.
+        """
+        with self.lock:
+            version = self._open()
+            if self.handle is not None and version > self._known:
+                news = self.handle.history(limit=version - self._known)
+                for information in sorted(news, key=lambda item: int(item["version"])):
+                    self._learn(information)
+            self._known = version
+            return version
+
+    def opened(self) -> DeltaTable:
+        """The table at the version that the last refresh found.
+
+        Raises:
+            TableNotFoundError: There is no table yet.
+        """
+        if self.handle is None:
+            self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
+        return self.handle
+
+    def newest(self, version: int) -> Mapping[str, Commit]:
+        """The newest commit of each partition at a version, by partition key in order."""
+        with self.lock:
+            newest = {
+                commit.partition: commit for commit in self.commits if commit.version <= version
+            }
+        return MappingProxyType(dict(sorted(newest.items())))
+
+    def commit(self, partition: str, generation: int) -> Commit:
+        """The commit that made a generation of a partition.
+
+        Raises:
+            KeyError: The log holds no such commit.
+        """
+        with self.lock:
+            for commit in reversed(self.commits):
+                if (commit.partition, commit.generation) == (partition, generation):
+                    return commit
+        raise KeyError((partition, generation))
+
+    def document(self, version: int) -> bytes | None:
+        """The group's document in force at a version."""
+        with self.lock:
+            names = [name for at, name in self.declared if at <= version]
+            return self.documents[names[-1]] if names else None
+
+    def version_known_at(self, instant: datetime) -> int:
+        """The newest version whose computations had all been committed by an instant.
+
+        Compactions, which compute nothing, are counted to the computation before them.
+        """
+        with self.lock:
+            later = (commit.version for commit in self.commits if commit.committed_at > instant)
+            first_later = next(later, None)
+            if first_later is None:
+                return self._known if self.commits else -1
+            earlier = [commit for commit in self.commits if commit.version < first_later]
+            return first_later - 1 if earlier else -1
+
+    def next_instant(self) -> datetime:
+        """The `committed_at` of a commit that is made now."""
+        now = datetime.now(UTC)
+        if not self.commits:
+            return now
+        return max(now, self.commits[-1].committed_at + timedelta(microseconds=1))
+
+    def files(self, version: int, partition_column: str | None) -> tuple[StoredFile, ...]:
+        """The data files of a version, by partition, bucket and address."""
+        with self.lock:
+            if version not in self._files:
+                if len(self._files) >= _KEPT_LISTINGS:
+                    del self._files[next(iter(self._files))]
+                self._files[version] = self._list_files(version, partition_column)
+            return self._files[version]
+
+    def _open(self) -> int:
+        try:
+            if self.handle is None:
+                self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
+            else:
+                self.handle.update_incremental()
+        except TableNotFoundError:
+            return -1
+        except OSError as error:
+            raise StoreUnavailableError(store=self.uri, reason=str(error)) from error
+        return int(self.handle.version())
+
+    def _learn(self, information: Mapping[str, Any]) -> None:
+        version = int(information["version"])
+        if DOCUMENT in information:
+            document = str(information[DOCUMENT]).encode()
+            self.documents[digest(document)] = document
+            self._declare(version, digest(document))
+        made = [
+            Commit.from_entry(entry, version)
+            for entry in json.loads(information.get(ENTRIES, "[]"))
+        ]
+        if self.commits and made and made[0].committed_at <= self.commits[-1].committed_at:
+            # Processes that committed at once: the later version counts as later.
+            after = self.commits[-1].committed_at + timedelta(microseconds=1)
+            made = [replace(commit, committed_at=after) for commit in made]
+        self.commits += made
+        if made and made[0].document is not None:
+            self._declare(version, made[0].document)
+
+    def _declare(self, version: int, name: str) -> None:
+        if not self.declared or self.declared[-1][1] != name:
+            self.declared.append((version, name))
+
+    def _list_files(self, version: int, partition_column: str | None) -> tuple[StoredFile, ...]:
+        table = self.handle
+        if table is None or table.version() != version:
+            table = DeltaTable(
+                self.uri, version=version, storage_options=dict(self.storage_options)
+            )
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        partition, bucket = f"partition.{partition_column}", f"partition.{BUCKET_COLUMN}"
+        nothing = [None] * actions.height
+        files = zip(
+            actions["path"].to_list(),
+            actions[partition].to_list() if partition in actions.columns else nothing,
+            actions[bucket].to_list() if bucket in actions.columns else nothing,
+            strict=True,
+        )
+        # Delta's paths are relative and percent-encoded, once more than the names on disk.
+        stored = [
+            StoredFile(f"{self.uri}/{unquote(path)}", key, number) for path, key, number in files
+        ]
+        return tuple(
+            sorted(stored, key=lambda file: (file.partition or "", file.bucket or 0, file.uri))
+        )

@@ -1,0 +1,140 @@
+"""How a commit becomes a Delta commit: replaced slices, transactions, metadata, file format."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import polars as pl
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Schema,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError
+
+from ...contract.document import digest
+from .commit_log import DOCUMENT, ENTRIES, Commit, CommitLog
+from .entity_buckets import entity_buckets
+from .table_spec import BUCKET_COLUMN, TableSpec
+
+PROPERTIES = {
+    # Identities, verdicts and committed_at live in the log: it must not expire.
+    "delta.logRetentionDuration": "interval 36500 days",
+}
+_ROW_GROUP_ROWS = 131_072
+# Commits of other partitions are retried inside delta-rs; those of the same one fail at once.
+_RETRIES = 100
+
+
+def application(partition: str) -> str:
+    """The Delta application whose transactions count a partition's generations."""
+    return f"headrace/{partition}"
+
+
+def create(
+    uri: str,
+    schema: pl.Schema,
+    storage_options: Mapping[str, str],
+    *,
+    partition_by: Sequence[str] = (),
+    properties: Mapping[str, str] | None = None,
+) -> None:
+    """Create a table unless there is one; processes may do so at the same time."""
+    # A retried creation would be a second one, which aborts the writers that saw the first.
+    with suppress(CommitFailedError):
+        DeltaTable.create(
+            uri,
+            Schema.from_arrow(schema),
+            mode="ignore",
+            partition_by=list(partition_by),
+            configuration={**PROPERTIES, **(properties or {})},
+            storage_options=dict(storage_options),
+            commit_properties=CommitProperties(max_commit_retries=0),
+            raise_if_key_not_exists=False,
+        )
+
+
+def write(
+    spec: TableSpec,
+    log: CommitLog,
+    handle: DeltaTable,
+    wanted: Sequence[tuple[Commit, pl.DataFrame]],
+) -> None:
+    """Replace the partitions of these commits by their rows, in one Delta version.
+
+    Args:
+        spec: The table's shape.
+        log: Says which document the log holds already.
+        handle: The table at the version that the generations were counted from.
+        wanted: Commits with their rows, which are checked and sorted.
+    """
+    commits = [commit for commit, _ in wanted]
+    write_deltalake(
+        handle,
+        pl.concat([_with_copies(spec, commit, rows) for commit, rows in wanted]),
+        mode="overwrite",
+        predicate=_predicate(spec, commits),
+        schema_mode="merge",
+        writer_properties=_writer_properties(spec),
+        commit_properties=CommitProperties(
+            custom_metadata={
+                ENTRIES: json.dumps([commit.to_entry() for commit in commits]),
+                **_unknown_document(spec, log),
+            },
+            app_transactions=[
+                Transaction(application(commit.partition), commit.generation) for commit in commits
+            ],
+            max_commit_retries=_RETRIES,
+        ),
+    )
+
+
+def declare(spec: TableSpec, log: CommitLog, handle: DeltaTable) -> None:
+    """Record a document that changed without a computation: a longer TTL, another owner."""
+    if spec.document is None or log.document(handle.version()) == spec.document:
+        return
+    write_deltalake(
+        handle,
+        pl.DataFrame(schema=spec.stored_schema),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata={DOCUMENT: spec.document.decode()}),
+    )
+
+
+def _with_copies(spec: TableSpec, commit: Commit, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the partition columns: copies, as readers of bare files need the real ones."""
+    if spec.partitioning is not None:
+        rows = rows.with_columns(pl.lit(commit.partition).alias(spec.partitioning.column))
+    if BUCKET_COLUMN in spec.partition_columns:
+        rows = rows.with_columns(entity_buckets(rows, spec.key, spec.buckets))
+    return rows
+
+
+def _predicate(spec: TableSpec, commits: Sequence[Commit]) -> str | None:
+    if spec.partitioning is None:
+        return None
+    keys = ", ".join("'" + commit.partition.replace("'", "''") + "'" for commit in commits)
+    return f"{spec.partitioning.column} IN ({keys})"
+
+
+def _unknown_document(spec: TableSpec, log: CommitLog) -> dict[str, str]:
+    if spec.document is None or digest(spec.document) in log.documents:
+        return {}
+    return {DOCUMENT: spec.document.decode()}
+
+
+def _writer_properties(spec: TableSpec) -> WriterProperties:
+    # Dictionaries pay for repeated strings; for floats they cost a third of the writing time.
+    dictionary = ColumnProperties(dictionary_enabled=True)
+    strings = [name for name, dtype in spec.columns if dtype == pl.String()]
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        max_row_group_size=_ROW_GROUP_ROWS,
+        default_column_properties=ColumnProperties(dictionary_enabled=False),
+        column_properties=dict.fromkeys(strings, dictionary) or None,
+    )

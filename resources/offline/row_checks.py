@@ -1,0 +1,161 @@
+"""What rows and schemas have to fulfil before they are committed."""
+
+import polars as pl
+from deltalake import DeltaTable
+
+from ...contract.document import decode_document
+from ...contract.errors import (
+    ColumnMismatchError,
+    DuplicateRowsError,
+    PartitionOutOfRangeError,
+    RowsOutsidePartitionError,
+    SchemaChangeError,
+)
+from .dtypes import refusal_by_delta
+from .table_spec import WHOLE, KeyedPartitions, TableSpec
+
+BUCKETS = "headrace.buckets"
+"""The table property that keeps the number of entity buckets."""
+
+
+def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows in declared column order, sorted by key, once every check has passed.
+
+    Raises:
+        ColumnMismatchError: Columns or types differ from the declared ones.
+        PartitionOutOfRangeError: The table has no partition of this key.
+        RowsOutsidePartitionError: A row's event timestamp is null or lies outside the partition.
+        DuplicateRowsError: A key is null, or not unique with its event timestamp.
+    """
+    _check_columns(spec, frame)
+    _check_membership(spec, partition, frame)
+    ordered = frame.select(spec.schema.names())
+    if spec.order:
+        ordered = ordered.sort(spec.order, maintain_order=not spec.key)
+    if spec.key:
+        _check_key(spec, partition, ordered)
+    return ordered
+
+
+def check_evolution(spec: TableSpec, table: DeltaTable) -> None:
+    """Compare the stored table with the declared one: nullable columns may be added, no more.
+
+    Raises:
+        SchemaChangeError: A column was removed or retyped, or added without being nullable; or the
+            number of entity buckets changed.
+    """
+    stored, declared = pl.Schema(table.schema()), spec.stored_schema
+    buckets = table.metadata().configuration.get(BUCKETS, str(spec.buckets))
+    if stored == declared and buckets == str(spec.buckets):
+        return
+    required = _required_features(spec)
+    changes = [
+        *(f"column {name!r} is gone" for name in stored if name not in declared),
+        *(
+            f"column {name!r} changes from {stored[name]} to {dtype}"
+            for name, dtype in declared.items()
+            if name in stored and stored[name] != dtype
+        ),
+        *(
+            f"column {name!r} is new but not nullable"
+            for name in declared
+            if name not in stored and name in required
+        ),
+    ]
+    if buckets != str(spec.buckets):
+        changes.append(f"entity buckets change from {buckets} to {spec.buckets}")
+    if changes:
+        raise SchemaChangeError(table=spec.path, changes=changes)
+
+
+def _required_features(spec: TableSpec) -> frozenset[str]:
+    """Columns that old rows could not go without."""
+    layout = frozenset((*spec.key, *spec.partition_columns, spec.event_timestamp or ""))
+    if spec.document is None:
+        return layout
+    group = decode_document(spec.document)
+    return layout | {feature.name for feature in group.features if not feature.nullable}
+
+
+def _check_columns(spec: TableSpec, frame: pl.DataFrame) -> None:
+    declared, found = spec.schema, frame.schema
+    differences = [
+        *(
+            f"{name!r} ({dtype}) is missing"
+            for name, dtype in declared.items()
+            if name not in found
+        ),
+        *(
+            f"{name!r} ({dtype}) is unexpected"
+            for name, dtype in found.items()
+            if name not in declared
+        ),
+        *(
+            f"{name!r} is {found[name]}, expected {dtype}"
+            for name, dtype in declared.items()
+            if name in found and found[name] != dtype
+        ),
+        *(
+            f"{name!r} is the name of a partition column: rename it"
+            for name in spec.partition_columns
+            if name in declared
+        ),
+        *(
+            f"{name!r}: {refusal}"
+            for name, dtype in declared.items()
+            if (refusal := refusal_by_delta(dtype)) is not None
+        ),
+    ]
+    if differences:
+        raise ColumnMismatchError(table=spec.path, differences=differences)
+
+
+def _check_membership(spec: TableSpec, partition: str, frame: pl.DataFrame) -> None:
+    if spec.partitioning is None:
+        if partition != WHOLE:
+            raise PartitionOutOfRangeError(
+                subject=spec.path, partition=partition, first=WHOLE, last=WHOLE
+            )
+        return
+    if isinstance(spec.partitioning, KeyedPartitions):
+        return
+    window = spec.partitioning.window(partition)
+    if spec.event_timestamp is None:
+        return
+    at = pl.col(spec.event_timestamp)
+    inside = (
+        at.eq(window.end)
+        if spec.stamped_at_end
+        else at.is_between(window.start, window.end, closed="left")
+    )
+    outside = frame.height - frame.select(inside.fill_null(value=False).sum()).item()
+    if outside:
+        shown = (
+            f"event timestamp {window.end:%Y-%m-%dT%H:%MZ}" if spec.stamped_at_end else str(window)
+        )
+        raise RowsOutsidePartitionError(
+            table=spec.path, partition=partition, count=outside, window=shown
+        )
+
+
+def _check_key(spec: TableSpec, partition: str, ordered: pl.DataFrame) -> None:
+    nulls = ordered.select(pl.any_horizontal(pl.col(spec.key).is_null()).sum()).item()
+    if nulls:
+        raise DuplicateRowsError(
+            table=spec.path,
+            partition=partition,
+            count=nulls,
+            key=spec.key,
+            problem="have a null join key",
+        )
+    # The rows are sorted by exactly these columns, so equal ones are neighbours.
+    same = pl.all_horizontal(pl.col(name).eq(pl.col(name).shift(1)) for name in spec.order)
+    repeated = ordered.select(same.fill_null(value=False).sum()).item()
+    if repeated:
+        raise DuplicateRowsError(
+            table=spec.path,
+            partition=partition,
+            count=repeated,
+            key=spec.order,
+            problem="repeat a key",
+        )

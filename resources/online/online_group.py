@@ -1,0 +1,260 @@
+"""One group version's rows in the online store, and the steps by which they are published.
+
+A publish of partition P at generation g is: `begin` (raise the intent, which refuses older
+generations of P from then on), `put` and `retract` any number of times, `finish` (raise the floor,
+record the marker). All steps may be repeated, and interleaved with those of other publishers.
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+from ...contract import store_keys
+from ...contract.errors import FencedError, StateLostError
+from ...contract.keys import group_prefix
+from ...contract.order import Order, decode_order, encode_order
+from .online_store import OnlineStore
+
+_BATCH_ROWS = 500
+_BATCHES_IN_FLIGHT = 20
+_SCAN_COUNT = 1000
+_PREFIX_AT = slice(4, 6)  # behind the tag, in every row's key
+
+Replacement: TypeAlias = tuple[bytes, bytes, bytes | None]
+"""A key, the value that is expected there, and the value that replaces it (`None` removes it)."""
+
+
+class _Reply(IntEnum):
+    """What the Functions answer first."""
+
+    OK = 0
+    FENCED = 1
+    LOST = 2
+    MOVED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to publish one generation of a partition, until a greater generation claims it.
+
+    Attributes:
+        intent: The greatest generation whose publish had begun before; 0 for none.
+        marker: The greatest generation whose publish had finished before; 0 for none.
+        epoch: Which online state the claim is for; a flushed store has another.
+    """
+
+    partition: str
+    generation: int
+    intent: int
+    marker: int
+    epoch: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """How far a group is published, read at one instant.
+
+    Attributes:
+        floor: The order below which a row is not live; `None` while nothing was finished, and for
+            upsert groups always.
+        watermark: An upper bound of the order of every row; `None` before the first.
+        intents: The generation of each partition whose publish has begun.
+        markers: The generation of each partition whose publish has finished.
+        revision: Changes whenever an intent is raised.
+    """
+
+    floor: Order | None
+    watermark: Order | None
+    intents: Mapping[str, int]
+    markers: Mapping[str, int]
+    revision: int
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """The intents that no marker has followed yet: publishes that go on, or broke off."""
+        return {
+            partition: generation
+            for partition, generation in self.intents.items()
+            if generation > self.markers.get(partition, 0)
+        }
+
+
+class OnlineGroup:
+    """The online side of one group version."""
+
+    def __init__(self, store: OnlineStore, group_id: int, reference: str) -> None:
+        """Name the group.
+
+        Args:
+            store: Where its rows are.
+            group_id: What stands for it in every key.
+            reference: What messages call it: `group@version`.
+        """
+        namespace = store.namespace
+        self.reference = reference
+        self._store = store
+        self._prefix = group_prefix(group_id)
+        self._floor = store_keys.floor_key(namespace, group_id)
+        self._watermark = store_keys.watermark_key(namespace, group_id)
+        self._intents = store_keys.intents_key(namespace, group_id)
+        self._markers = store_keys.markers_key(namespace, group_id)
+        self._epoch = store_keys.epoch_key(namespace, group_id)
+
+    def begin(self, partition: str, generation: int) -> Claim:
+        """Claim a partition for a generation.
+
+        Raises:
+            FencedError: A greater generation has claimed it.
+        """
+        with self._store.errors(self.reference, partition):
+            status, intent, marker, epoch = self._store.call(
+                "begin",
+                [self._intents, self._epoch, self._markers],
+                [partition, generation, secrets.token_bytes(8)],
+            )
+        claim = Claim(partition, generation, intent, marker, epoch)
+        self._refused(claim, status)
+        return claim
+
+    def put(self, claim: Claim, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
+        """Write rows where they are newer than what is stored and not below the floor.
+
+        Args:
+            claim: The publish that writes them.
+            keys: Distinct.
+            rows: One per key.
+
+        Returns:
+            How many were written; the others lost against newer ones.
+
+        Raises:
+            FencedError: A greater generation of the partition is being published.
+            StateLostError: The store was flushed since `begin`.
+        """
+        fixed = [self._intents, self._epoch, self._watermark, self._floor]
+        arguments = self._arguments(claim)
+        calls = [
+            ([*fixed, *keys[at : at + _BATCH_ROWS]], [*arguments, *rows[at : at + _BATCH_ROWS]])
+            for at in range(0, len(keys), _BATCH_ROWS)
+        ]
+        written = 0
+        with self._store.errors(self.reference, claim.partition):
+            for at in range(0, len(calls), _BATCHES_IN_FLIGHT):
+                replies = self._store.call_many("put", calls[at : at + _BATCHES_IN_FLIGHT])
+                for status, count in replies:
+                    self._refused(claim, status)
+                    written += count
+        return written
+
+    def retract(self, claim: Claim, revision: int, replacements: Sequence[Replacement]) -> int:
+        """Replace obsolete rows, each only if it is still the expected one.
+
+        Args:
+            claim: The publish that made them obsolete.
+            revision: Of the state for which the replacements were chosen.
+            replacements: What to replace by what.
+
+        Returns:
+            How many were replaced. Fewer than given when a row had changed, or when an intent was
+            raised in the meantime, so that the remaining ones have to be chosen again.
+
+        Raises:
+            FencedError: A greater generation of the partition is being published.
+            StateLostError: The store was flushed since `begin`.
+        """
+        changed = 0
+        for at in range(0, len(replacements), _BATCH_ROWS):
+            batch = replacements[at : at + _BATCH_ROWS]
+            keys = [self._intents, self._epoch, self._watermark, *(key for key, _, _ in batch)]
+            values = [value or b"" for _, *values in batch for value in values]
+            with self._store.errors(self.reference, claim.partition):
+                status, count = self._store.call(
+                    "retract", keys, [*self._arguments(claim), revision, *values]
+                )
+            if status == _Reply.MOVED:
+                break
+            self._refused(claim, status)
+            changed += count
+        return changed
+
+    def finish(self, claim: Claim, *, watermark: Order, floor: Order | None) -> None:
+        """Say that the last row is written.
+
+        Args:
+            claim: The publish that ends.
+            watermark: What the group's watermark is raised to.
+            floor: What its floor is raised to; `None` leaves it.
+
+        Raises:
+            FencedError: A greater generation of the partition is being published.
+            StateLostError: The store was flushed since `begin`: some of the rows are gone.
+        """
+        with self._store.errors(self.reference, claim.partition):
+            (status,) = self._store.call(
+                "finish",
+                [self._intents, self._epoch, self._watermark, self._floor, self._markers],
+                [
+                    *self._arguments(claim),
+                    encode_order(watermark),
+                    b"" if floor is None else encode_order(floor),
+                ],
+            )
+        self._refused(claim, status)
+
+    def state(self) -> GroupState:
+        """How far the group is published."""
+        with self._store.errors() as client, client.pipeline(transaction=True) as pipeline:
+            pipeline.mget(self._floor, self._watermark)
+            pipeline.hgetall(self._intents)
+            pipeline.hgetall(self._markers)
+            pipeline.hget(self._epoch, "revision")
+            (floor, watermark), intents, markers, revision = pipeline.execute()
+        return GroupState(
+            floor=None if floor is None else decode_order(floor),
+            watermark=None if watermark is None else decode_order(watermark),
+            intents=_generations(intents),
+            markers=_generations(markers),
+            revision=int(revision or 0),
+        )
+
+    def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """What is stored under each key, live or not."""
+        found: list[Any] = []
+        with self._store.errors() as client:
+            for at in range(0, len(keys), _BATCH_ROWS):
+                found += client.mget(keys[at : at + _BATCH_ROWS])
+        return found
+
+    def stored_keys(self) -> Iterator[bytes]:
+        """The key of every stored row, live or not, each once; walks over the whole store."""
+        seen: set[bytes] = set()  # a scan may name a key twice
+        with self._store.errors() as client:
+            for key in client.scan_iter(
+                match=b"{??}" + _literal(self._prefix) + b"*", count=_SCAN_COUNT
+            ):
+                if key[_PREFIX_AT] == self._prefix and key not in seen:
+                    seen.add(key)
+                    yield key
+
+    @staticmethod
+    def _arguments(claim: Claim) -> list[bytes | str | int]:
+        return [claim.partition, claim.generation, claim.epoch]
+
+    def _refused(self, claim: Claim, status: int) -> None:
+        if status == _Reply.FENCED:
+            raise FencedError(
+                group=self.reference, partition=claim.partition, generation=claim.generation
+            )
+        if status == _Reply.LOST:
+            raise StateLostError(group=self.reference, missing=f"intent of {claim.partition}")
+
+
+def _generations(found: Mapping[bytes, bytes]) -> dict[str, int]:
+    return {partition.decode(): int(found[partition]) for partition in sorted(found)}
+
+
+def _literal(raw: bytes) -> bytes:
+    """A glob pattern that matches these bytes and nothing else."""
+    return b"".join(b"\\" + raw[i : i + 1] for i in range(len(raw)))

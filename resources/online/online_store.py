@@ -1,0 +1,198 @@
+"""The online store: a Redis or Valkey, and the only way in which the pipeline speaks to it.
+
+What its Functions (`functions.lua`) guarantee holds against every other publisher, in any process.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ...contract import store_keys
+from ...contract.catalogue import Manifest, decode_manifest
+from ...contract.environment import Environment
+from ...contract.errors import (
+    CatalogueError,
+    EvictionPolicyError,
+    InvalidArgumentError,
+    OutOfMemoryError,
+    StoreUnavailableError,
+)
+
+_LIBRARY = "headrace_v1"
+_CODE = Path(__file__).with_name("functions.lua")
+_TIMEOUT_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+
+
+class OnlineStore:
+    """One namespace of an online store. Connects when it is first used; threads may share it."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        """Name the store and the part of it.
+
+        Args:
+            url: `redis://`, `rediss://` or `unix://`; its password never appears in a message.
+            namespace: Part of every key, so that installations can share a store.
+
+        Raises:
+            InvalidArgumentError: `url` is no such URL.
+        """
+        self.namespace = namespace
+        self.address = _without_password(url)
+        try:
+            self._client = redis.Redis.from_url(
+                url,
+                socket_timeout=_TIMEOUT_SECONDS,
+                socket_connect_timeout=_CONNECT_SECONDS,
+                # Every call may be repeated; once is enough for a connection that was dropped idle.
+                retry=Retry(NoBackoff(), 1),
+            )
+        except ValueError:
+            raise InvalidArgumentError(
+                argument="the online store's URL",
+                problem=f"{self.address!r} cannot be used",
+                remedy="write redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH",
+            ) from None  # the cause may quote the password
+        self._loaded = False
+        self._manifest: tuple[str, Manifest] | None = None
+
+    @classmethod
+    def from_env(cls, environment: Environment | None = None) -> "OnlineStore":
+        """The store that `HEADRACE_REDIS` names, or the embedded Valkey of the home."""
+        environment = environment or Environment.read()
+        return cls(environment.redis_url, environment.namespace)
+
+    def __enter__(self) -> Self:
+        """Close the connections when the block ends."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the next use makes new ones."""
+        self._client.close()
+
+    def check(self) -> None:
+        """Make sure that the store can be published to, and load the Functions.
+
+        Raises:
+            EvictionPolicyError: It would evict rows when its memory is full.
+            StoreUnavailableError: It does not answer.
+        """
+        with self.errors():
+            policy = str(self._client.info("memory").get("maxmemory_policy", "noeviction"))
+        if policy != "noeviction":
+            raise EvictionPolicyError(store=self.address, policy=policy)
+        self._load()
+
+    @contextmanager
+    def errors(self, group: str = "the catalogue", partition: str = "all") -> Iterator[redis.Redis]:
+        """Speak to the store; says in our words what goes wrong.
+
+        Args:
+            group: What is written, for the message of an `OutOfMemoryError`.
+            partition: Its partition.
+
+        Raises:
+            OutOfMemoryError: The store refused a write, because its memory is full.
+            StoreUnavailableError: It cannot be reached, broke off, or refused a command.
+        """
+        try:
+            yield self._client
+        except redis.OutOfMemoryError as error:
+            raise OutOfMemoryError(store=self.address, group=group, partition=partition) from error
+        except redis.RedisError as error:
+            raise StoreUnavailableError(store=self.address, reason=str(error)) from error
+
+    def call(
+        self, function: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]
+    ) -> Any:  # noqa: ANN401 - what a Function returns is its own affair
+        """Call a Function; to be used inside `errors`."""
+        return self.call_many(function, [(keys, arguments)])[0]
+
+    def call_many(
+        self,
+        function: str,
+        calls: Sequence[tuple[Sequence[bytes], Sequence[bytes | str | int]]],
+    ) -> list[Any]:
+        """Call a Function with several lists of keys and arguments, in one round trip."""
+        if not self._loaded:
+            self.check()
+        try:
+            return self._pipelined(function, calls)
+        except redis.ResponseError as error:
+            if "Function not found" not in str(error):
+                raise
+        # Somebody removed it, or the store was replaced by an empty one.
+        self._load()
+        return self._pipelined(function, calls)
+
+    def manifest(self) -> Manifest:
+        """What is in force; an empty manifest before anything was published.
+
+        Raises:
+            CatalogueError: The pointer names a manifest that is missing or cannot be read.
+        """
+        pointer = self.manifest_digest()
+        if pointer is None:
+            return Manifest(self.namespace)
+        if self._manifest is None or self._manifest[0] != pointer:
+            self._manifest = (pointer, self._read_manifest(pointer))
+        return self._manifest[1]
+
+    def manifest_digest(self) -> str | None:
+        """The name of the manifest in force; changes with every flip."""
+        with self.errors() as client:
+            pointer = client.get(store_keys.catalogue_key(self.namespace))
+        return pointer.decode() if isinstance(pointer, bytes) else None
+
+    def swap(self, key: bytes, expected: bytes | None, value: bytes) -> bool:
+        """Set a key if it still holds what is expected (`None`: nothing); whether it did."""
+        with self.errors():
+            return bool(self.call("swap", [key], [expected or b"", value]))
+
+    def _read_manifest(self, pointer: str) -> Manifest:
+        name = f"manifest {pointer}"
+        with self.errors() as client:
+            raw = client.get(store_keys.manifest_key(self.namespace, pointer))
+        if not isinstance(raw, bytes):
+            raise CatalogueError(name=name, reason="it is missing")
+        try:
+            return decode_manifest(raw)
+        except ValueError as error:
+            raise CatalogueError(name=name, reason=str(error)) from error
+
+    def _pipelined(
+        self,
+        function: str,
+        calls: Sequence[tuple[Sequence[bytes], Sequence[bytes | str | int]]],
+    ) -> list[Any]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for keys, arguments in calls:
+                pipeline.fcall(f"{_LIBRARY}_{function}", len(keys), *keys, *arguments)
+            return pipeline.execute()
+
+    def _load(self) -> None:
+        with self.errors() as client:
+            client.function_load(_CODE.read_text(), replace=True)
+        self._loaded = True
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{place}{parts.path}"

@@ -1,0 +1,264 @@
+"""Publishing: what was committed offline becomes what is served online (architecture, section 6).
+
+Publishing a partition always publishes its newest commit. It may be repeated, interrupted and run
+beside other publishes, also of the same partition: the state in which all of them end is the
+projection of the newest commits, as if they had run in order.
+"""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from ...contract.errors import FencedError, InvalidArgumentError, UnknownNameError
+from ...contract.feature_group import FeatureGroupSpec, Online
+from ...contract.order import FIRST, decode_order
+from ...contract.rows import to_microseconds
+from ..offline.commit_log import Commit
+from ..offline.offline_table import OfflineTable
+from ..offline.table_snapshot import TableSnapshot
+from .online_group import Claim, GroupState, OnlineGroup
+from .online_store import OnlineStore
+from .projection import (
+    commit_of,
+    commits_of,
+    end_order,
+    newest_per_entity,
+    newest_rows,
+    scan_commit,
+    window_of,
+)
+from .publication_state import is_due, is_published, is_superseded
+from .registry import Registry
+from .row_encoding import encode_keys, encode_values
+
+_SLICE_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What publishing a partition did.
+
+    Attributes:
+        group: `group@version`.
+        generation: The generation that is published now.
+        table_version: The Delta version that holds it.
+        rows_written: How many rows were written.
+        rows_lost: How many were not, because there is a newer one of their entity.
+        rows_retracted: How many obsolete rows were replaced by an older one, or removed.
+        superseded: The partition is not the newest of a snapshot group: no row of it is served.
+        already_published: It stood so already; nothing was written.
+    """
+
+    group: str
+    partition: str
+    generation: int
+    table_version: int
+    rows_written: int = 0
+    rows_lost: int = 0
+    rows_retracted: int = 0
+    superseded: bool = False
+    already_published: bool = False
+
+
+def publish_partition(
+    group: FeatureGroupSpec,
+    table: OfflineTable,
+    partition: str,
+    *,
+    online: OnlineStore,
+    registry: Registry,
+    repeat: bool = False,
+) -> Publication:
+    """Make the newest commit of a partition what is served.
+
+    Also publishes a commit that was deferred. The first finished publish of a group makes its
+    version the live one.
+
+    Args:
+        group: As declared; it is registered on the way.
+        table: Its offline table.
+        partition: A committed partition.
+        online: Where it is published.
+        registry: Of the same online store.
+        repeat: Write the rows also where the marker says that they were written.
+
+    Raises:
+        InvalidArgumentError: The group is declared with `online=None`.
+        UnknownNameError: The partition was never committed.
+        FencedError: Another process publishes a generation that the offline table does not have.
+        StateLostError: The online store was flushed while rows were written.
+        OutOfMemoryError: The online store is full; it goes on serving what it holds.
+        StoreUnavailableError: A store broke off; publish again.
+    """
+    _check_online(group)
+    published = registry.register(group)
+    group = registry.document(published.document)
+    rows = OnlineGroup(online, published.group_id, group.reference)
+    publisher = _Publisher(group, published.group_id, table, rows)
+    publication = publisher.publish_newest(partition, repeat=repeat)
+    if not publication.superseded:
+        registry.go_live_first(group.name, group.version)
+    return publication
+
+
+def unpublished_partitions(
+    group: FeatureGroupSpec, table: OfflineTable, online: OnlineStore
+) -> list[str]:
+    """The partitions whose newest commit is not published, in order.
+
+    A commit that was deferred counts only if its publish was begun by somebody.
+    """
+    published = online.manifest().groups.get(group.name)
+    version = published.versions.get(group.version) if published else None
+    state = (
+        GroupState(None, None, {}, {}, 0)
+        if version is None
+        else OnlineGroup(online, version.group_id, group.reference).state()
+    )
+    commits = table.snapshot().commits
+    left = [
+        partition
+        for partition, commit in commits.items()
+        if is_due(commit, state) and not is_published(group, commits, commit, state)
+    ]
+    marked = [partition for partition in commits if partition in state.markers]
+    if not left and marked and published is not None and published.live is None:
+        # Its publisher died between the marker and going live; publishing again makes up for it.
+        return marked[-1:]
+    return left
+
+
+class _Publisher:
+    """Publishes partitions of one group."""
+
+    def __init__(
+        self, group: FeatureGroupSpec, group_id: int, table: OfflineTable, rows: OnlineGroup
+    ) -> None:
+        self._group = group
+        self._group_id = group_id
+        self._table = table
+        self._rows = rows
+
+    def publish_newest(self, partition: str, *, repeat: bool) -> Publication:
+        while True:
+            try:
+                return self._publish(partition, repeat=repeat)
+            except FencedError as error:
+                # Overtaken by a newer commit: that is the one to publish then.
+                if self._table.snapshot().commits[partition].generation <= error.generation:
+                    raise
+
+    def _publish(self, partition: str, *, repeat: bool) -> Publication:
+        snapshot, state = self._table.snapshot(), self._rows.state()
+        commit = snapshot.commits.get(partition)
+        if commit is None:
+            raise UnknownNameError(
+                kind=f"committed partition of {self._group.reference}",
+                name=partition,
+                known=snapshot.commits,
+            )
+        publication = Publication(
+            self._group.reference,
+            partition,
+            commit.generation,
+            commit.version,
+            superseded=is_superseded(self._group, snapshot.commits, commit, state),
+        )
+        if not repeat and is_published(self._group, snapshot.commits, commit, state):
+            return replace(publication, already_published=True)
+        return self._project(publication, snapshot, commit)
+
+    def _project(
+        self, publication: Publication, snapshot: TableSnapshot, commit: Commit
+    ) -> Publication:
+        claim = self._rows.begin(commit.partition, commit.generation)
+        if self._group.online is Online.UPSERT:
+            publication = self._put(publication, snapshot, commit, claim)
+            retracted = self._retract(claim)
+            self._rows.finish(claim, watermark=FIRST, floor=None)
+            return replace(publication, rows_retracted=retracted)
+        if publication.superseded:
+            self._rows.finish(claim, watermark=FIRST, floor=None)
+            return publication
+        publication = self._put(publication, snapshot, commit, claim)
+        order = end_order(self._group, commit)
+        self._rows.finish(claim, watermark=order, floor=order)
+        return publication
+
+    def _put(
+        self, publication: Publication, snapshot: TableSnapshot, commit: Commit, claim: Claim
+    ) -> Publication:
+        rows = scan_commit(snapshot, commit)
+        if self._group.online is Online.UPSERT:
+            rows = newest_per_entity(self._group, rows)
+        written = 0
+        for part in rows.collect().iter_slices(_SLICE_ROWS):
+            keys = encode_keys(self._group, self._group_id, part)
+            written += self._rows.put(claim, keys, encode_values(self._group, part, commit))
+        return replace(publication, rows_written=written, rows_lost=commit.rows - written)
+
+    def _retract(self, claim: Claim) -> int:
+        """Replace what earlier generations of the partition left behind.
+
+        The guard cannot: a correction may drop an entity, or move its event timestamp back.
+        """
+        entities, retracted = self._once_published(claim), 0
+        keys = encode_keys(self._group, self._group_id, entities)
+        while True:
+            # The state is read before the rows: an intent raised later makes `retract` refuse.
+            state = self._rows.state()
+            stored = self._rows.rows(keys)
+            obsolete = [place for place, row in enumerate(stored) if self._is_obsolete(claim, row)]
+            if not obsolete:
+                return retracted
+            remaining = self._remaining(state, claim, entities[obsolete])
+            changes = [
+                (keys[place], row, remaining.get(keys[place]))
+                for place in obsolete
+                if (row := stored[place]) is not None
+            ]
+            retracted += self._rows.retract(claim, state.revision, changes)
+
+    def _once_published(self, claim: Claim) -> pl.DataFrame:
+        """The entities of which earlier generations of the partition may have left a row online."""
+        snapshot, names = self._table.snapshot(), list(self._group.entity.key_names)
+        frames = [pl.LazyFrame(schema=snapshot.scan([]).select(names).collect_schema())]
+        if claim.intent > 0:
+            generations = range(max(claim.marker, 1), claim.generation)
+            earlier = [commit_of(snapshot, claim.partition, number) for number in generations]
+            frames += [
+                scan_commit(snapshot, commit).select(names)
+                for commit in earlier
+                if commit is not None
+            ]
+        return pl.concat(frames).unique().collect()
+
+    def _is_obsolete(self, claim: Claim, row: bytes | None) -> bool:
+        if row is None:
+            return False
+        order, window = decode_order(row), window_of(self._group, claim.partition)
+        start, end = to_microseconds(window.start), to_microseconds(window.end)
+        return start <= order.event_timestamp < end and order.generation < claim.generation
+
+    def _remaining(
+        self, state: GroupState, claim: Claim, entities: pl.DataFrame
+    ) -> dict[bytes, bytes]:
+        """The newest row of each entity that is published, by online key."""
+        snapshot = self._table.snapshot()
+        # Rows of later partitions need no help: they are greater than the obsolete one.
+        begun = {key: number for key, number in state.intents.items() if key <= claim.partition}
+        commits = commits_of(snapshot, begun).values()
+        found: dict[bytes, bytes] = {}
+        for commit, part in newest_rows(self._group, snapshot, commits, entities):
+            keys = encode_keys(self._group, self._group_id, part)
+            found.update(zip(keys, encode_values(self._group, part, commit), strict=True))
+        return found
+
+
+def _check_online(group: FeatureGroupSpec) -> None:
+    if group.online is None:
+        raise InvalidArgumentError(
+            argument=group.reference,
+            problem="it is declared with online=None",
+            remedy='declare online="snapshot" or online="upsert" to publish it',
+        )
