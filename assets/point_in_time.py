@@ -9,18 +9,15 @@ published when it ended (architecture, §4):
   t - event timestamp is at most the TTL.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
 
 from ..contract.errors import InvalidArgumentError
-from ..contract.feature_group import Online
-from ..resources.offline.dtypes import polars_dtype
 from ..resources.offline.offline_store import OfflineStore
-from ..resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
-from .training.as_of_join import latest_rows, newest_partitions
-from .training.feature_columns import GroupColumns, resolve
+from .training.feature_columns import resolve
+from .training.join import joined
 from .training.receipts import Receipt, TableReading, content_hash
 
 __all__ = ["OfflineStore", "training_frame"]
@@ -56,14 +53,7 @@ def training_frame(
             argument="known_at", problem=f"{known_at} has no time zone", remedy="give it in UTC"
         )
     groups, columns = resolve(features, store, known_at)
-    _check_spine(spine, groups, columns)
-    found: dict[str, pl.Series] = {}
-    for group in groups:
-        found.update(_values(spine, group))
-    frame = spine.with_columns(found[column].alias(column) for column in columns)
-    if frame.height != spine.height:
-        msg = f"a spine of {spine.height} rows became {frame.height}: a defect of this library"
-        raise RuntimeError(msg)
+    frame = joined(spine, groups).select(*spine.columns, *columns)
     return frame, Receipt(
         features=tuple(str(reference) for reference in columns.values()),
         tables=tuple(
@@ -76,40 +66,3 @@ def training_frame(
         null_counts={column: frame[column].null_count() for column in columns},
         content_hash=content_hash(frame),
     )
-
-
-def _values(spine: pl.DataFrame, group: GroupColumns) -> dict[str, pl.Series]:
-    """The group's columns, by output name, one value per row of the spine in its order."""
-    join = latest_rows if group.spec.online is Online.UPSERT else newest_partitions
-    asked = spine.select(*group.spec.entity.key_names, EVENT_TIMESTAMP)
-    values = join(asked, group.snapshot, group.spec, list(group.columns))
-    return {column: values[feature] for feature, column in group.columns.items()}
-
-
-def _check_spine(
-    spine: pl.DataFrame, groups: Iterable[GroupColumns], columns: Iterable[str]
-) -> None:
-    found = spine.schema.get(EVENT_TIMESTAMP)
-    if found != EVENT_TIMESTAMP_TYPE:
-        raise InvalidArgumentError(
-            argument=f"spine, column {EVENT_TIMESTAMP!r}",
-            problem=f"it has to be {EVENT_TIMESTAMP_TYPE}, and is {found or 'missing'}",
-            remedy='convert it with dt.convert_time_zone("UTC").dt.cast_time_unit("us")'
-            ' (a naive one: dt.replace_time_zone("UTC") first)',
-        )
-    for spec in (group.spec for group in groups):
-        for key in spec.entity.join_keys:
-            dtype, found = polars_dtype(key.dtype), spine.schema.get(key.name)
-            if found != dtype:
-                raise InvalidArgumentError(
-                    argument=f"spine, column {key.name!r}",
-                    problem=f"{spec.reference} needs it as {dtype}; it is {found or 'missing'}",
-                    remedy="add the join key, or cast it",
-                )
-    taken = sorted(set(columns) & set(spine.columns))
-    if taken:
-        raise InvalidArgumentError(
-            argument=f"spine, column {taken[0]!r}",
-            problem="a feature's column bears that name",
-            remedy="rename it, or leave the feature out",
-        )

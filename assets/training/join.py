@@ -1,0 +1,72 @@
+"""Features beside a spine: the columns of all groups, joined to its rows."""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from ...contract.errors import InvalidArgumentError
+from ...contract.feature_group import Online
+from ...resources.offline.dtypes import polars_dtype
+from ...resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
+from .as_of_join import latest_rows, newest_partitions
+from .feature_columns import GroupColumns
+
+
+def joined(spine: pl.DataFrame, groups: Sequence[GroupColumns]) -> pl.DataFrame:
+    """The spine's rows in the spine's order, with the groups' columns behind its own.
+
+    Grain: one row per row of the spine, whatever repeats in it. Null where nothing was known.
+
+    Raises:
+        InvalidArgumentError: The spine's columns do not fit.
+    """
+    columns = [column for group in groups for column in group.columns.values()]
+    check_spine(spine.schema, groups, columns)
+    found: dict[str, pl.Series] = {}
+    for group in groups:
+        found.update(_values(spine, group))
+    frame = spine.with_columns(found[column].alias(column) for column in columns)
+    if frame.height != spine.height:
+        msg = f"a spine of {spine.height} rows became {frame.height}: a defect of this library"
+        raise RuntimeError(msg)
+    return frame
+
+
+def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iterable[str]) -> None:
+    """Refuse a spine that lacks the time or a join key, or has a column of a feature's name.
+
+    Raises:
+        InvalidArgumentError: It names the column and the remedy.
+    """
+    found = schema.get(EVENT_TIMESTAMP)
+    if found != EVENT_TIMESTAMP_TYPE:
+        raise InvalidArgumentError(
+            argument=f"spine, column {EVENT_TIMESTAMP!r}",
+            problem=f"it has to be {EVENT_TIMESTAMP_TYPE}, and is {found or 'missing'}",
+            remedy='convert it with dt.convert_time_zone("UTC").dt.cast_time_unit("us")'
+            ' (a naive one: dt.replace_time_zone("UTC") first)',
+        )
+    for spec in (group.spec for group in groups):
+        for key in spec.entity.join_keys:
+            dtype, found = polars_dtype(key.dtype), schema.get(key.name)
+            if found != dtype:
+                raise InvalidArgumentError(
+                    argument=f"spine, column {key.name!r}",
+                    problem=f"{spec.reference} needs it as {dtype}; it is {found or 'missing'}",
+                    remedy="add the join key, or cast it",
+                )
+    taken = sorted(set(columns) & set(schema))
+    if taken:
+        raise InvalidArgumentError(
+            argument=f"spine, column {taken[0]!r}",
+            problem="a feature's column bears that name",
+            remedy="rename it, or leave the feature out",
+        )
+
+
+def _values(spine: pl.DataFrame, group: GroupColumns) -> dict[str, pl.Series]:
+    """The group's columns, by output name, one value per row of the spine in its order."""
+    join = latest_rows if group.spec.online is Online.UPSERT else newest_partitions
+    asked = spine.select(*group.spec.entity.key_names, EVENT_TIMESTAMP)
+    values = join(asked, group.snapshot, group.spec, list(group.columns))
+    return {column: values[feature] for feature, column in group.columns.items()}
