@@ -1,0 +1,71 @@
+"""Random schedules of commits and publishes, with publishes that break off or are overtaken."""
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeAlias
+
+from hypothesis import strategies as st
+
+from headrace.contract.feature_group import DType
+from headrace.tests.laws.histories import Change, World, changes, widened
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Partitions are committed, by a world that may have more features than before.
+
+    Attributes:
+        deferred: Nobody is to publish them without being asked.
+    """
+
+    world: World
+    change: Change
+    deferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A committed partition is published.
+
+    Attributes:
+        pick: Which one, modulo how many are committed.
+        repeat: Also where its marker stands.
+        interrupted_at: Before the publisher speaks to the store for this time, `meanwhile` happens.
+        meanwhile: What others do then; `None`: the publisher dies.
+    """
+
+    pick: int
+    repeat: bool = False
+    interrupted_at: int | None = None
+    meanwhile: "tuple[Step, ...] | None" = ()
+
+
+Step: TypeAlias = Commit | Publish
+
+
+@st.composite
+def schedules(draw: st.DrawFn, world: World, *, max_size: int = 8) -> list[Step]:
+    """Steps of which the first is a commit; the group gets another feature at some of them."""
+    serial, steps = count(1), list[Step]()
+    for _ in range(draw(st.integers(1, max_size))):
+        kind = draw(st.sampled_from(["commit", "publish", "interrupt", "die", "widen"]))
+        if kind == "widen" and len(world.group.features) < 5:
+            world = widened(world, draw(st.sampled_from(list(DType))))
+        if kind in ("commit", "widen") or not steps:
+            steps.append(draw(_commits(world, serial)))
+        elif kind == "publish":
+            steps.append(draw(_PUBLISHES))
+        else:
+            others = st.lists(_commits(world, serial) | _PUBLISHES, min_size=1, max_size=3)
+            meanwhile = tuple(draw(others)) if kind == "interrupt" else None
+            at = draw(st.integers(0, 12))
+            steps.append(Publish(draw(_PICKS), draw(st.booleans()), at, meanwhile))
+    return steps
+
+
+_PICKS = st.integers(0, 4)
+_PUBLISHES = st.builds(Publish, _PICKS, st.booleans())
+
+
+def _commits(world: World, serial: "count[int]") -> st.SearchStrategy[Commit]:
+    return st.builds(Commit, st.just(world), changes(world, serial), st.booleans())

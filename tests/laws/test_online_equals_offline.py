@@ -1,0 +1,63 @@
+"""What the server answers is what training says, whatever was committed and published before."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.contract.feature_group import Online
+from headrace.contract.status import Status
+from headrace.tests.laws.committing import trained
+from headrace.tests.laws.histories import worlds
+from headrace.tests.laws.oracle import comparable, known
+from headrace.tests.laws.publishing import Stage, empty_stage
+from headrace.tests.laws.schedules import schedules
+from headrace.tests.laws.thoroughness import laws, thoroughness
+
+pytestmark = pytest.mark.server
+SEMANTICS = pytest.mark.parametrize("online", list(Online))
+
+
+def check_equal(stage: Stage, clocks: int) -> None:
+    """Online equals offline, and both equal the oracle, at the edges of what is known.
+
+    Args:
+        stage: All of its commits are published.
+        clocks: How many edges are tried; both ends are.
+    """
+    edges = stage.clocks()
+    stage.asking.refresh()
+    step = max(1, len(edges) // clocks)
+    for now in [*edges[::step], edges[-1]]:
+        got = stage.look_up(now)
+        features = got.feature_names
+        served = [tuple(comparable(row[name]) for name in features) for row in got.to_dicts()]
+        expected = [known(stage.world, stage.history, entity, now) for entity in stage.entities]
+        offline = trained(stage.store, stage.world, [(entity, now) for entity in stage.entities])
+        assert offline == [each.values for each in expected]
+        assert served == offline
+        assert [tuple(map(Status, row)) for row in got.statuses] == [
+            each.statuses for each in expected
+        ]
+
+
+@thoroughness(quick=20, thorough=150)
+@SEMANTICS
+def test_once_every_commit_is_published_the_server_answers_what_training_says(
+    online: Online, examples: int, valkey_url: str
+) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        schedule = data.draw(schedules(world))
+        with empty_stage(world, valkey_url) as stage:
+            for step in schedule:
+                stage.perform(step)
+                stage.check_answers()
+                if stage.is_published and stage.is_live:
+                    check_equal(stage, clocks=2)
+            for number in data.draw(st.permutations(list(stage.generations))):
+                stage.publish(number)
+            check_equal(stage, clocks=8)
+
+    holds()

@@ -1,0 +1,227 @@
+"""Laws of training data, for each of the two semantics, against the oracle."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.assets.point_in_time import training_frame
+from headrace.contract.feature_group import Online
+from headrace.tests.laws.committing import (
+    answers,
+    commit_history,
+    empty_store,
+    trained,
+)
+from headrace.tests.laws.histories import (
+    MICROSECOND,
+    NUMBERS,
+    Asked,
+    Change,
+    World,
+    changes,
+    contents,
+    histories,
+    instants,
+    spines,
+    worlds,
+)
+from headrace.tests.laws.oracle import known
+from headrace.tests.laws.thoroughness import laws, thoroughness
+
+SEMANTICS = pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT])
+
+
+def expected(world: World, history: list[Change], asked: list[Asked]) -> list[tuple[object, ...]]:
+    return [known(world, history, entity, at).values for entity, at in asked]
+
+
+def said_by(
+    world: World, history: Sequence[Change], asked: list[Asked]
+) -> list[tuple[object, ...]] | None:
+    """What a store with this history says; `None` when it never heard of the group."""
+    with empty_store() as store:
+        commit_history(store, world, history)
+        return trained(store, world, asked) if history else None
+
+
+@thoroughness(quick=25, thorough=300)
+@pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT, None])
+def test_training_data_is_what_the_definitions_say(online: Online | None, examples: int) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        history, asked = data.draw(histories(world)), data.draw(spines(world))
+
+        with empty_store() as store:
+            commit_history(store, world, history)
+            frame, receipt = training_frame(world.spine(asked), [world.group.name], store)
+
+        spine = world.spine(asked)
+        features = [f"{world.group.name}__{feature.name}" for feature in world.group.features]
+        assert frame.columns == [*spine.columns, *features]
+        assert frame.select(spine.columns).equals(spine)
+        assert frame.select(features).dtypes == [
+            world.table.schema[feature.name] for feature in world.group.features
+        ]
+        assert answers(frame, world) == expected(world, history, asked)
+        assert receipt.rows == len(asked)
+
+    holds()
+
+
+@thoroughness(quick=15, thorough=150)
+@SEMANTICS
+def test_known_at_any_instant_is_what_the_commits_until_then_say(
+    online: Online, examples: int
+) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        history, asked = data.draw(histories(world, min_size=2)), data.draw(spines(world))
+        number = data.draw(st.integers(0, len(history) - 1))
+
+        with empty_store() as store:
+            moments = commit_history(store, world, history)
+            at = trained(store, world, asked, moments[number])
+            before = trained(store, world, asked, moments[number] - MICROSECOND)
+            now = trained(store, world, asked, moments[-1] + timedelta(days=1))
+
+        assert moments == sorted(set(moments))
+        assert at == expected(world, history[: number + 1], asked)
+        assert before == expected(world, history[:number], asked)
+        assert now == expected(world, history, asked)
+
+    holds()
+
+
+@thoroughness(quick=15, thorough=150)
+@SEMANTICS
+def test_no_answer_depends_on_what_became_known_after_its_time(
+    online: Online, examples: int
+) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        horizon = data.draw(instants(world))
+        asked = data.draw(spines(world, until=horizon))
+        history = data.draw(histories(world, min_size=2))
+        future = {number for number in NUMBERS if world.end_of(number) > horizon}
+        serial = count(1000)
+        perturbed = [
+            {
+                number: data.draw(contents(world, number, serial)) if number in future else facts
+                for number, facts in change.items()
+            }
+            for change in history
+        ]
+        past = [
+            {number: facts for number, facts in change.items() if number not in future}
+            for change in history
+        ]
+
+        said = [said_by(world, each, asked) for each in (history, perturbed, [*filter(None, past)])]
+
+        assert said[1] == said[0]
+        assert said[2] in (said[0], None)
+
+    holds()
+
+
+@thoroughness(quick=10, thorough=100)
+@SEMANTICS
+def test_later_rows_and_later_commits_change_no_answer(online: Online, examples: int) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        horizon = data.draw(instants(world))
+        asked = data.draw(spines(world, until=horizon))
+        history = data.draw(histories(world, max_size=3))
+        later = [number for number in range(9) if world.end_of(number) > horizon]
+        more = data.draw(
+            st.lists(changes(world, count(1000), numbers=later or [9]), min_size=1, max_size=2)
+        )
+        corrections = data.draw(st.lists(changes(world, count(2000)), max_size=2))
+
+        with empty_store() as store:
+            moments = commit_history(store, world, history)
+            before = trained(store, world, asked)
+            commit_history(store, world, more, first=100)
+            after = trained(store, world, asked)
+            commit_history(store, world, corrections, first=200)
+            as_it_was = trained(store, world, asked, moments[-1])
+
+        assert after == before
+        assert as_it_was == before
+
+    holds()
+
+
+@thoroughness(quick=10, thorough=100)
+@SEMANTICS
+def test_a_permutation_of_the_spine_permutes_the_result(online: Online, examples: int) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        world = data.draw(worlds(online))
+        history, asked = data.draw(histories(world, max_size=3)), data.draw(spines(world))
+        order = data.draw(st.permutations(range(len(asked))))
+
+        with empty_store() as store:
+            commit_history(store, world, history)
+            straight, _ = training_frame(world.spine(asked), [world.group.name], store)
+            permuted, _ = training_frame(world.spine(asked)[order], [world.group.name], store)
+
+        assert permuted.equals(straight[order])
+
+    holds()
+
+
+@thoroughness(quick=15, thorough=100)
+def test_several_groups_in_one_set_say_what_each_says_alone(examples: int) -> None:
+    @settings(laws, max_examples=examples)
+    @given(data=st.data())
+    def holds(data: st.DataObject) -> None:
+        semantics = data.draw(st.lists(st.sampled_from(list(Online)), min_size=2, max_size=3))
+        all_worlds = [
+            data.draw(worlds(online, name=f"group_{place}"))
+            for place, online in enumerate(semantics)
+        ]
+        references = [
+            reference
+            for world in all_worlds
+            for reference in (f"{world.group.name}:serial", world.group.name)
+        ]
+        references = data.draw(st.permutations(references))
+        asked = [data.draw(spines(world)) for world in all_worlds]
+        rows = min(len(each) for each in asked)
+        times = [at for _, at in asked[0][:rows]]
+        spine = pl.DataFrame({"row": range(rows)}, schema={"row": pl.Int64})
+        for world, each in zip(all_worlds, asked, strict=True):
+            keyed = [(entity, at) for (entity, _), at in zip(each, times, strict=False)]
+            # A later group's keys take the place of an earlier one's of the same name and type.
+            spine = spine.with_columns(world.spine(keyed).drop("label", "row"))
+
+        with empty_store() as store:
+            for world in all_worlds:
+                commit_history(store, world, data.draw(histories(world, max_size=3)))
+            together, _ = training_frame(spine, references, store)
+            alone = [
+                training_frame(spine, [world.group.name], store)[0].drop(spine.columns)
+                for world in all_worlds
+            ]
+
+        assert together.select(spine.columns).equals(spine)
+        for frame in alone:
+            assert together.select(frame.columns).equals(frame)
+        assert together.width == spine.width + sum(frame.width for frame in alone)
+
+    holds()
