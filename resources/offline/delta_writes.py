@@ -94,13 +94,17 @@ def write(
 
 
 def declare(spec: TableSpec, log: CommitLog, handle: DeltaTable) -> None:
-    """Record a document that changed without a computation: a longer TTL, another owner."""
+    """Record a document that changed without a computation: a longer TTL, another owner.
+
+    A feature that it adds becomes a column of the table, null in every row so far.
+    """
     if spec.document is None or log.document(handle.version()) == spec.document:
         return
     write_deltalake(
         handle,
         pl.DataFrame(schema=spec.stored_schema),
         mode="append",
+        schema_mode="merge",
         commit_properties=CommitProperties(custom_metadata={DOCUMENT: spec.document.decode()}),
     )
 

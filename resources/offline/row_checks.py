@@ -12,7 +12,7 @@ from ...contract.errors import (
     SchemaChangeError,
 )
 from .dtypes import refusal_by_delta
-from .table_spec import WHOLE, KeyedPartitions, TableSpec
+from .table_spec import WHOLE, KeyedPartitions, TableKind, TableSpec
 
 BUCKETS = "headrace.buckets"
 """The table property that keeps the number of entity buckets."""
@@ -22,12 +22,13 @@ def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFram
     """The rows in declared column order, sorted by key, once every check has passed.
 
     Raises:
-        ColumnMismatchError: Columns or types differ from the declared ones.
+        ColumnMismatchError: Columns or types differ from the declared ones, or a list holds a null.
         PartitionOutOfRangeError: The table has no partition of this key.
         RowsOutsidePartitionError: A row's event timestamp is null or lies outside the partition.
         DuplicateRowsError: A key is null, or not unique with its event timestamp.
     """
     _check_columns(spec, frame)
+    _check_lists(spec, frame)
     _check_membership(spec, partition, frame)
     ordered = frame.select(spec.schema.names())
     if spec.order:
@@ -105,6 +106,23 @@ def _check_columns(spec: TableSpec, frame: pl.DataFrame) -> None:
             for name, dtype in declared.items()
             if (refusal := refusal_by_delta(dtype)) is not None
         ),
+    ]
+    if differences:
+        raise ColumnMismatchError(table=spec.path, differences=differences)
+
+
+def _check_lists(spec: TableSpec, frame: pl.DataFrame) -> None:
+    """Features may be null, items of lists may not: no row that is published has a place for them.
+
+    What is committed may be published, so that this has to be found before.
+    """
+    if spec.kind is not TableKind.FEATURES:
+        return
+    differences = [
+        f"{name!r} has a null inside a list; drop or fill it"
+        for name, dtype in spec.columns
+        if isinstance(dtype, pl.List)
+        and frame.select(pl.col(name).list.eval(pl.element().is_null()).list.any().any()).item()
     ]
     if differences:
         raise ColumnMismatchError(table=spec.path, differences=differences)

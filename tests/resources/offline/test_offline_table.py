@@ -18,7 +18,7 @@ from headrace.contract.errors import (
     RowsOutsidePartitionError,
     SchemaChangeError,
 )
-from headrace.contract.feature_group import DType, FeatureSpec
+from headrace.contract.feature_group import DType, FeatureSpec, Online
 from headrace.contract.partitions import HOURLY
 from headrace.resources.offline import delta_writes
 from headrace.resources.offline.offline_store import OfflineStore
@@ -499,6 +499,42 @@ def test_a_changed_document_is_recorded_without_a_computation(
     assert again == replace(first, no_op=True)
     assert spend.snapshot().document == longer.document
     assert spend.snapshot(version=first.version).document == spend.spec.document
+
+
+def test_a_document_with_another_feature_is_recorded_without_a_computation(
+    store: OfflineStore, spend: OfflineTable
+) -> None:
+    commit(spend, 0, snapshot_rows(0, {1: 1.0}), identity="same")
+    visits = FeatureSpec("visits", DType.INT64, nullable=True)
+    wider = store.table(feature_table(replace(SPEND, features=(*SPEND.features, visits))))
+    rows = snapshot_rows(0, {1: 1.0}).with_columns(visits=pl.lit(7, pl.Int64))
+
+    again = commit(wider, 0, rows, identity="same")
+
+    assert again.no_op
+    assert wider.snapshot().document == wider.spec.document
+    assert wider.snapshot().scan().collect()["visits"].to_list() == [None]
+
+
+@pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT, None])
+def test_a_list_that_holds_a_null_is_refused_before_it_could_not_be_published(
+    store: OfflineStore, online: Online | None
+) -> None:
+    vector = FeatureSpec("vector", DType.FLOAT32_LIST, nullable=True)
+    table = store.table(feature_table(replace(SPEND, features=(vector,), online=online)))
+    keys = upsert_rows(*((household, START, 0.0) for household in range(4)))
+    rows = keys.select(
+        "household_id",
+        pl.lit(START if online is Online.UPSERT else end(0), pl.Datetime("us", "UTC")).alias(
+            "event_timestamp"
+        ),
+        pl.Series("vector", [[1.0], [], None, [2.0, None]], pl.List(pl.Float32)),
+    )
+
+    with pytest.raises(ColumnMismatchError, match="'vector' has a null inside a list; drop or"):
+        commit(table, 0, rows)
+
+    assert commit(table, 0, rows.head(3)).rows == 3
 
 
 def test_a_stored_commit_is_readable_by_every_later_release() -> None:
