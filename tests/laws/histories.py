@@ -30,6 +30,7 @@ LENGTHS = {"DAILY": timedelta(days=1), "HOURLY": timedelta(hours=1)}
 KEY_FORMATS = {"DAILY": "%Y-%m-%d", "HOURLY": "%Y-%m-%d-%H:%M"}
 NUMBERS = range(5)
 """Partitions are numbered from the start of a world's history."""
+_MAX_FEATURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,6 @@ def worlds(draw: st.DrawFn, online: Online | None, name: str = "visits") -> Worl
     """A group of any entity, types, TTL, buckets and partitioning, with one of the semantics."""
     keys = draw(st.sampled_from(list(_ENTITIES)))
     partitions = draw(st.sampled_from(sorted(LENGTHS)))
-    length = LENGTHS[partitions]
-    ttls = [None, MICROSECOND, length / 2, length, length + MICROSECOND, 3 * length]
     dtypes = draw(st.lists(st.sampled_from(list(DType)), max_size=3))
     features = [
         FeatureSpec(f"{dtype.name.lower()}_{place}", dtype, nullable=True)
@@ -164,7 +163,7 @@ def worlds(draw: st.DrawFn, online: Online | None, name: str = "visits") -> Worl
         version=1,
         entity=EntitySpec("visitor", keys),
         features=(_SERIAL, *features),
-        ttl=draw(st.sampled_from(ttls)),
+        ttl=draw(_ttls(LENGTHS[partitions])),
         online=online,
         owners=("team:growth",),
         partitions=partitions,
@@ -202,10 +201,17 @@ def world_of_every_dtype(online: Online, partitions: str) -> World:
     )
 
 
-def widened(world: World, dtype: DType) -> World:
-    """The world after its group got one more nullable feature, in place."""
-    feature = FeatureSpec(f"added_{len(world.group.features)}", dtype, nullable=True)
-    return replace(world, group=replace(world.group, features=(*world.group.features, feature)))
+@st.composite
+def evolved(draw: st.DrawFn, world: World) -> World:
+    """The world after a change in place: another nullable feature, another TTL, or none."""
+    group, kind = world.group, draw(st.sampled_from(["same", "same", "feature", "ttl"]))
+    if kind == "feature" and len(group.features) < _MAX_FEATURES:
+        dtype = draw(st.sampled_from(list(DType)))
+        feature = FeatureSpec(f"added_{len(group.features)}", dtype, nullable=True)
+        group = replace(group, features=(*group.features, feature))
+    if kind == "ttl":
+        group = replace(group, ttl=draw(_ttls(world.length)))
+    return replace(world, group=group)
 
 
 @st.composite
@@ -223,11 +229,13 @@ def contents(draw: st.DrawFn, world: World, number: int, serial: "count[int]") -
     stamps = [world.end_of(number)]
     if world.group.online is Online.UPSERT:
         stamps = [world.start_of(number) + offset for offset in _offsets(world)]
-    identities = st.tuples(st.sampled_from(world.entities), st.sampled_from(stamps))
+    identities = st.lists(
+        st.tuples(st.sampled_from(world.entities), st.sampled_from(stamps)), max_size=6, unique=True
+    )
     values = [st.none() | st.sampled_from(VALUES[each.dtype]) for each in world.group.features[1:]]
     return tuple(
         Fact(entity, at, (next(serial), *draw(st.tuples(*values))))
-        for entity, at in draw(st.lists(identities, max_size=6, unique=True))
+        for entity, at in draw(st.one_of(identities, identities, st.just([])))
     )
 
 
@@ -237,6 +245,16 @@ def histories(
 ) -> list[Change]:
     """Commits of partitions in any order, most of them more than once, some never."""
     return draw(st.lists(changes(world, count(1)), min_size=min_size, max_size=max_size))
+
+
+@st.composite
+def evolutions(draw: st.DrawFn, world: World) -> list[tuple[World, Change]]:
+    """A history during which the group changes in place: each commit with its world."""
+    serial, steps = count(1), list[tuple[World, Change]]()
+    for _ in range(draw(st.integers(2, 6))):
+        world = draw(evolved(world))
+        steps.append((world, draw(changes(world, serial))))
+    return steps
 
 
 @st.composite
@@ -255,6 +273,19 @@ def spines(draw: st.DrawFn, world: World, *, until: datetime | None = None) -> l
     return [*asked, *again]
 
 
+def everything(world: World, history: Sequence[Change]) -> list[Asked]:
+    """Every entity at every time at which the answer about one may change, and next to it."""
+    ttl = world.group.ttl or world.length
+    born = {fact.event_timestamp for change in history for rows in change.values() for fact in rows}
+    ends = {world.start_of(number) for number in range(len(NUMBERS) + 1)}
+    times = [
+        time + edge
+        for time in sorted({*ends, *born, *(at + ttl for at in {*ends, *born})})
+        for edge in (-MICROSECOND, timedelta(0), MICROSECOND)
+    ]
+    return [(entity, time) for time in times for entity in (*world.entities, world.strangers[0])]
+
+
 def instants(world: World, *, until: datetime | None = None) -> st.SearchStrategy[datetime]:
     """Times at and around which an answer may change."""
     ttl = world.group.ttl or 2 * world.length
@@ -266,6 +297,12 @@ def instants(world: World, *, until: datetime | None = None) -> st.SearchStrateg
         st.sampled_from([timedelta(0), timedelta(0), -MICROSECOND, MICROSECOND]),
     )
     return times if until is None else times.map(lambda time: min(time, until))
+
+
+def _ttls(length: timedelta) -> st.SearchStrategy[timedelta | None]:
+    return st.sampled_from(
+        [None, MICROSECOND, length / 2, length, length + MICROSECOND, 3 * length]
+    )
 
 
 def _offsets(world: World) -> list[timedelta]:

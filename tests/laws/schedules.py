@@ -6,13 +6,12 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from headrace.contract.feature_group import DType
-from headrace.tests.laws.histories import Change, World, changes, widened
+from headrace.tests.laws.histories import Change, World, changes, evolved
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Partitions are committed, by a world that may have more features than before.
+    """Partitions are committed, by a world that may have another TTL or more features than before.
 
     Attributes:
         deferred: Nobody is to publish them without being asked.
@@ -45,13 +44,12 @@ Step: TypeAlias = Commit | Publish
 
 @st.composite
 def schedules(draw: st.DrawFn, world: World, *, max_size: int = 8) -> list[Step]:
-    """Steps of which the first is a commit; the group gets another feature at some of them."""
+    """Steps of which the first is a commit; the group changes in place at some of them."""
     serial, steps = count(1), list[Step]()
     for _ in range(draw(st.integers(1, max_size))):
-        kind = draw(st.sampled_from(["commit", "publish", "interrupt", "die", "widen"]))
-        if kind == "widen" and len(world.group.features) < 5:
-            world = widened(world, draw(st.sampled_from(list(DType))))
-        if kind in ("commit", "widen") or not steps:
+        kind = draw(st.sampled_from(["commit", "commit", "publish", "interrupt", "die"]))
+        if kind == "commit" or not steps:
+            world = draw(evolved(world))
             steps.append(draw(_commits(world, serial)))
         elif kind == "publish":
             steps.append(draw(_PUBLISHES))
