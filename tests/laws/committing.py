@@ -9,8 +9,8 @@ import polars as pl
 
 from headrace.assets.point_in_time import OfflineStore, training_frame
 from headrace.resources.offline.offline_table import Commit, Computation
-from headrace.tests.laws.histories import Asked, Change, World
 from headrace.tests.laws.oracle import comparable
+from headrace.tests.laws.worlds import Asked, Change, World
 
 
 @contextmanager

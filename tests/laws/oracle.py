@@ -11,7 +11,7 @@ from headrace.contract.feature_group import Online
 from headrace.contract.keys import KeyValue
 from headrace.contract.rows import Value
 from headrace.contract.status import Status
-from headrace.tests.laws.histories import Change, Fact, World
+from headrace.tests.laws.worlds import Change, Fact, World
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from headrace.resources.online.registry import Registry
 from headrace.serving.online_features import OnlineFeatures
 from headrace.tests.laws.asking import Asking
 from headrace.tests.laws.committing import empty_store
-from headrace.tests.laws.histories import Change, Fact, World
 from headrace.tests.laws.oracle import comparable
 from headrace.tests.laws.schedules import Commit, Publish, Step
+from headrace.tests.laws.worlds import Change, Fact, World
 
 _NAMESPACE = "default"
 

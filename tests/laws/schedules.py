@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from headrace.tests.laws.histories import Change, World, changes, evolved
+from headrace.tests.laws.histories import changes
+from headrace.tests.laws.worlds import Change, World, evolved
 
 
 @dataclass(frozen=True, slots=True)

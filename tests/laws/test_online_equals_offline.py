@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from headrace.contract.feature_group import Online
 from headrace.contract.status import Status
 from headrace.tests.laws.committing import trained
-from headrace.tests.laws.histories import worlds
 from headrace.tests.laws.oracle import comparable, known
 from headrace.tests.laws.publishing import Stage, empty_stage
 from headrace.tests.laws.schedules import schedules
 from headrace.tests.laws.thoroughness import laws, thoroughness
+from headrace.tests.laws.worlds import worlds
 
 pytestmark = pytest.mark.server
 SEMANTICS = pytest.mark.parametrize("online", list(Online))
@@ -47,7 +47,7 @@ def check_equal(stage: Stage, *, clocks: int) -> None:
 
 @thoroughness(quick=16, thorough=120)
 @SEMANTICS
-def test_once_every_commit_is_published_the_server_answers_what_training_says(
+def test_answers_are_rows_of_commits_and_once_all_is_published_those_of_training(
     online: Online, examples: int, valkey_url: str
 ) -> None:
     @settings(laws, max_examples=examples)

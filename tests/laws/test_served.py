@@ -11,7 +11,9 @@ from headrace.contract.clock import Clock
 from headrace.contract.feature_group import DType, Online
 from headrace.contract.status import Status
 from headrace.serving.client import FeatureClient
-from headrace.tests.laws.histories import (
+from headrace.tests.laws.publishing import empty_stage
+from headrace.tests.laws.schedules import Commit
+from headrace.tests.laws.worlds import (
     LENGTHS,
     MICROSECOND,
     VALUES,
@@ -19,8 +21,6 @@ from headrace.tests.laws.histories import (
     World,
     world_of_every_dtype,
 )
-from headrace.tests.laws.publishing import empty_stage
-from headrace.tests.laws.schedules import Commit
 from headrace.tests.serving.running import served, settings
 
 pytestmark = pytest.mark.server

@@ -20,11 +20,7 @@ from headrace.tests.laws.committing import (
     trained,
 )
 from headrace.tests.laws.histories import (
-    MICROSECOND,
     NUMBERS,
-    Asked,
-    Change,
-    World,
     changes,
     contents,
     everything,
@@ -32,10 +28,10 @@ from headrace.tests.laws.histories import (
     histories,
     instants,
     spines,
-    worlds,
 )
 from headrace.tests.laws.oracle import known
 from headrace.tests.laws.thoroughness import laws, thoroughness
+from headrace.tests.laws.worlds import MICROSECOND, Asked, Change, World, worlds
 
 SEMANTICS = pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT])
 
@@ -55,6 +51,25 @@ def mistakes(
 def until(horizon: datetime, asked: Sequence[Asked]) -> list[Asked]:
     """The rows asked of which the time is no later."""
     return [(entity, at) for entity, at in asked if at is not None and at <= horizon]
+
+
+def common_spine(groups: Sequence[World], all_histories: Sequence[list[Change]]) -> pl.DataFrame:
+    """Rows with the join keys of all groups, at the edges of all histories.
+
+    A key that two groups share bears the values of the later one.
+    """
+    times = {
+        at
+        for world, history in zip(groups, all_histories, strict=True)
+        for _, at in everything(world, history)
+    }
+    rows = [(at, place) for at in sorted(filter(None, times)) for place in range(5)]
+    spine = pl.DataFrame({"place": [place for _, place in rows]})
+    for number, world in enumerate(groups):
+        entities = [*world.entities, world.strangers[-1]]
+        asked = [(entities[(place + number) % len(entities)], at) for at, place in rows]
+        spine = spine.with_columns(world.spine(asked).drop("label", "row"))
+    return spine
 
 
 def as_of(steps: Sequence[tuple[World, Change]], number: int) -> World:
@@ -220,33 +235,20 @@ def test_several_groups_in_one_set_say_what_each_says_alone(examples: int) -> No
     @given(data=st.data())
     def holds(data: st.DataObject) -> None:
         semantics = data.draw(st.lists(st.sampled_from(list(Online)), min_size=2, max_size=3))
-        all_worlds = [
-            data.draw(worlds(online, name=f"group_{place}"))
+        groups = [
+            data.draw(worlds(online, name=f"group_{place}", before_1970=False))
             for place, online in enumerate(semantics)
         ]
-        references = [
-            reference
-            for world in all_worlds
-            for reference in (f"{world.group.name}:serial", world.group.name)
-        ]
-        references = data.draw(st.permutations(references))
-        asked = [data.draw(spines(world)) for world in all_worlds]
-        rows = min(len(each) for each in asked)
-        times = [at for _, at in asked[0][:rows]]
-        spine = pl.DataFrame({"row": range(rows)}, schema={"row": pl.Int64})
-        for world, each in zip(all_worlds, asked, strict=True):
-            keyed = [(entity, at) for (entity, _), at in zip(each, times, strict=False)]
-            # A later group's keys take the place of an earlier one's of the same name and type.
-            spine = spine.with_columns(world.spine(keyed).drop("label", "row"))
+        all_histories = [data.draw(histories(world, max_size=3)) for world in groups]
+        names = [world.group.name for world in groups]
+        references = data.draw(st.permutations([*names, *(f"{name}:serial" for name in names)]))
+        spine = common_spine(groups, all_histories)
 
         with empty_store() as store:
-            for world in all_worlds:
-                commit_history(store, world, data.draw(histories(world, max_size=3)))
+            for world, history in zip(groups, all_histories, strict=True):
+                commit_history(store, world, history)
             together, _ = training_frame(spine, references, store)
-            alone = [
-                training_frame(spine, [world.group.name], store)[0].drop(spine.columns)
-                for world in all_worlds
-            ]
+            alone = [training_frame(spine, [name], store)[0].drop(spine.columns) for name in names]
 
         assert together.select(spine.columns).equals(spine)
         for frame in alone:
