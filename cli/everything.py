@@ -33,8 +33,8 @@ def served_home(
     Raises:
         HomeInUseError: Another `up` holds the home.
         PortTakenError: Something listens there already.
-        StoreUnavailableError: The embedded Valkey does not start, or the offline store, where it is
-            none of folders, cannot be written to.
+        StoreUnavailableError: The embedded Valkey does not start, or an object store that is the
+            offline store cannot be written to.
         UnsafeStoreError: The offline store would lose commits.
         ServiceFailedError: The feature server does not start.
     """

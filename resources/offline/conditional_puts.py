@@ -31,8 +31,8 @@ def require_conditional_puts(root: str, storage_options: Mapping[str, str]) -> N
     """Let writers race for the first commit of a small table, and remove the table again.
 
     They write as all our commits are written, by delta-rs with the same options, so what is proved
-    is what counts. delta-rs looks before it puts: a race decides only when some writer looked before
-    the winner had put. It is repeated until it does (three of four times the first one).
+    is what counts. delta-rs looks before it puts: a race decides only when some writer looked
+    before the winner had put. It is repeated until one decides; nearly always the first one does.
 
     Raises:
         UnsafeStoreError: Several writers won.

@@ -23,7 +23,7 @@ def test_a_store_that_ignores_them_is_refused_before_anything_is_committed(
 ) -> None:
     store = unsafe_object_store.offline()
 
-    with pytest.raises(UnsafeStoreError, match="offline store at s3://.* would lose commits"):
+    with pytest.raises(UnsafeStoreError, match=r"offline store at s3://.* would lose commits"):
         store.check()
     with pytest.raises(UnsafeStoreError):
         commit(store.table(feature_table(SPEND)), 0, snapshot_rows(0, {1: 1.0}))

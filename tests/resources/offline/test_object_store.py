@@ -212,7 +212,11 @@ def test_frames_of_undeclared_assets_are_kept(
 
 
 def test_a_wrong_secret_is_not_shown(object_store: ObjectStore) -> None:
-    options = {**object_store.variables, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "max_retries": "0"}
+    options = {
+        **object_store.variables,
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "max_retries": "0",
+    }
     table = OfflineStore(object_store.root, options).table(feature_table(SPEND))
 
     with pytest.raises(StoreUnavailableError) as refusal:
