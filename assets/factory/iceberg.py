@@ -34,7 +34,7 @@ def _exported(group: FeatureGroup, deployment: Deployment) -> dg.MaterializeResu
         from ...resources.iceberg.catalog import open_catalog  # noqa: PLC0415 - an extra
         from ...resources.iceberg.export import export_group  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        remedy = f"exports need {error.name}: pip install 'headrace[iceberg]'"
+        remedy = "exports need pyiceberg: pip install 'headrace[iceberg]'"
         raise dg.Failure(remedy, allow_retries=False) from error
 
     with open_catalog(deployment.environment, deployment.offline) as catalog:

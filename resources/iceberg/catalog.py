@@ -1,5 +1,6 @@
 """The Iceberg catalog that exports go to: the home's own, or whichever pyiceberg is told of."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,41 +40,47 @@ def open_catalog(environment: Environment, store: OfflineStore) -> Iterator[Cata
     """
     configured = Config().get_catalog_config(NAME) or {}
     settings: dict[str, str | None] = {
-        "warehouse": f"{_address(store.root)}/iceberg",
+        "warehouse": f"{file_address(store.root)}/iceberg",
         **_file_settings(store.storage_options),
         **({} if "uri" in configured or "type" in configured else _own(environment)),
         **{name: str(value) for name, value in configured.items()},
     }
-    with errors(str(settings.get("uri", NAME))):
-        catalog = load_catalog(NAME, **settings)
+    with _errors(str(settings.get("uri", NAME))):
+        catalog = _made(environment, settings)
         try:
-            catalog.create_namespace_if_not_exists(NAME)
             yield catalog
         finally:
             catalog.close()
 
 
 @contextmanager
-def errors(store: str) -> Iterator[None]:
-    """Say in our words what pyiceberg raises where the catalog or the files fail."""
+def _errors(address: str) -> Iterator[None]:
+    """Say in our words what pyiceberg raises where the catalog fails."""
     try:
         yield
     except (SQLAlchemyError, RESTError, OSError) as error:
-        raise StoreUnavailableError(store=_without_password(store), reason=_first(error)) from error
+        raise StoreUnavailableError(
+            store=_without_password(address), reason=_reason(error)
+        ) from error
 
 
 def file_address(uri: str) -> str:
-    """An address of a data file as Iceberg spells it: always with a scheme."""
-    return _address(uri)
+    """An address as Iceberg spells it: always with a scheme."""
+    return uri if "://" in uri else f"file://{uri}"
+
+
+def _made(environment: Environment, settings: Mapping[str, str | None]) -> Catalog:
+    """The catalog with its namespace; processes that found one at once would fail on each other."""
+    environment.home.mkdir(parents=True, exist_ok=True)
+    with (environment.home / "iceberg.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        catalog = load_catalog(NAME, **settings)
+        catalog.create_namespace_if_not_exists(NAME)
+        return catalog
 
 
 def _own(environment: Environment) -> dict[str, str]:
-    environment.home.mkdir(parents=True, exist_ok=True)
     return {"type": "sql", "uri": f"sqlite:///{environment.home / 'iceberg.db'}"}
-
-
-def _address(uri: str) -> str:
-    return uri if "://" in uri else f"file://{uri}"
 
 
 def _file_settings(options: Mapping[str, str]) -> dict[str, str]:
@@ -99,6 +106,6 @@ def _without_password(uri: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
-def _first(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What went wrong, without the statement and the parameters that SQLAlchemy adds."""
     return str(getattr(error, "orig", None) or error)

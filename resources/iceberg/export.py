@@ -15,11 +15,15 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table, TableProperties, Transaction
 
 from ...contract.document import decode_document
-from ...contract.errors import CommitConflictError, InputNotCommittedError
+from ...contract.errors import (
+    CommitConflictError,
+    InputNotCommittedError,
+    StoreUnavailableError,
+)
 from ..offline.offline_store import OfflineStore
 from ..offline.offline_table import TableSnapshot
 from ..offline.table_spec import TableKind
-from .catalog import NAME, errors, file_address
+from .catalog import NAME, file_address
 from .data_files import data_files
 from .schemas import iceberg_partitions, iceberg_schema, iceberg_type
 
@@ -83,20 +87,18 @@ def export_group(store: OfflineStore, catalog: Catalog, name: str, version: int 
     identifier = f"{NAME}.{asset}"
     for _ in range(_ATTEMPTS):
         try:
-            with errors(store.root):
-                # The table before its source: what was exported by others is never newer than that.
-                table = _existing(catalog, identifier)
-                stored = store.stored_table(TableKind.FEATURES, name, version)
-                if stored is None:
-                    raise InputNotCommittedError(
-                        subject=f"iceberg/{asset}",
-                        partition="all",
-                        asset=f"offline/{asset}",
-                        absent=(),
-                    )
-                return _mirror(stored.snapshot(), table, catalog, identifier)
+            # The table before its source: what others exported is never newer than what we read.
+            table = _existing(catalog, identifier)
+            stored = store.stored_table(TableKind.FEATURES, name, version)
+            if stored is None:
+                raise InputNotCommittedError(
+                    subject=f"iceberg/{asset}", partition="all", asset=f"offline/{asset}", absent=()
+                )
+            return _mirror(stored.snapshot(), table, catalog, identifier)
         except (CommitFailedException, TableAlreadyExistsError) as error:
             conflict = error
+        except OSError as error:
+            raise StoreUnavailableError(store=store.root, reason=str(error)) from error
     raise CommitConflictError(
         table=f"Iceberg table {identifier}", partition="all", reason=str(conflict)
     ) from conflict

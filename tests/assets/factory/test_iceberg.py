@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 
 from headrace.resources.iceberg.catalog import open_catalog
-from headrace.tests.assets.factory.graph import WEEK, Graph, failure, graph_of
+from headrace.tests.assets.factory.graph import WEEK, Graph, graph_of
 
 ICEBERG_WEEK = "iceberg/visitor_week"
 
@@ -41,8 +41,10 @@ def test_an_export_that_is_not_installed_says_how_to_get_it(
     with graph_of(tmp_path) as graph:
         run = graph.run_one(ICEBERG_WEEK, partition=None)
 
-    assert not run.success
-    assert "pip install 'headrace[iceberg]'" in failure(run)
+    (failed,) = run.get_step_failure_events()
+    error = failed.step_failure_data.error
+    assert error is not None
+    assert "exports need pyiceberg: pip install 'headrace[iceberg]'" in error.message
 
 
 def _committed_rows(graph: Graph) -> int:

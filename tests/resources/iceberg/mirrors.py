@@ -62,7 +62,9 @@ class Mirror:
 
     def duckdb_rows(self, columns: Sequence[str]) -> list[tuple[object, ...]]:
         """What DuckDB reads of these columns, in the order of all of them."""
-        return self.duckdb(f"SELECT {', '.join(columns)} FROM spend ORDER BY ALL NULLS FIRST")
+        with duckdb.connect() as connection:
+            files = connection.read_parquet(sorted(self.files()), union_by_name=True)
+            return files.project(*columns).order("ALL NULLS FIRST").fetchall()
 
     def snapshots(self) -> int:
         """How many snapshots the table has."""
