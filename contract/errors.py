@@ -24,6 +24,7 @@
     │   ├── IdsExhaustedError            the online store has no id left for another group version
     │   ├── FencedError                  a newer computation of the partition is being published
     │   ├── EvictionPolicyError
+    │   ├── UnsafeStoreError             the offline store would lose commits
     │   ├── OutOfMemoryError
     │   └── CommitConflictError
     ├── ServerError                      the feature server did not answer a client
@@ -290,6 +291,19 @@ class EvictionPolicyError(StoreError):
         super().__init__(
             f"the online store at {store} evicts rows by {policy!r}, which would turn known"
             " entities into unknown ones; set maxmemory-policy to noeviction",
+        )
+
+
+class UnsafeStoreError(StoreError):
+    """The offline store lets one writer replace what another committed."""
+
+    def __init__(self, *, store: str) -> None:
+        """Name the store by its address."""
+        self.store = store
+        super().__init__(
+            f"the offline store at {store} would lose commits: several writers put the same object"
+            " with If-None-Match: *, and none was refused as expected; use a store that keeps"
+            " conditional writes (AWS S3, MinIO, Ceph), or a local folder (HEADRACE_OFFLINE)",
         )
 
 

@@ -1,11 +1,11 @@
-"""The regular ticks: when the partitions of sources are read, and dimensions read again."""
+"""The regular ticks: when sources and dimensions are read, and groups are exported."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 
-from ..assets.declarations import Dimension, Source
+from ..assets.declarations import Dimension, FeatureGroup, Source
 from ..assets.partitions import partitions_until
 from ..contract.clock import Clock
 from ..contract.partitions import DAILY
@@ -61,6 +61,27 @@ def dimensions_schedule(dimensions: Sequence[Dimension], clock: Clock) -> dg.Sch
         yield dg.RunRequest() if clock.frozen_at is None else _frozen(clock)
 
     return read
+
+
+def iceberg_schedule(groups: Sequence[FeatureGroup], clock: Clock) -> dg.ScheduleDefinition:
+    """Exports all groups to Iceberg, once a day; stopped until somebody who has readers starts it.
+
+    After the night's computations, so that readers see a day at a time. What did not change since
+    the last export is left alone.
+    """
+
+    @dg.schedule(
+        name="export_iceberg",
+        cron_schedule="0 6 * * *",
+        target=dg.AssetSelection.assets(*(dg.AssetKey(each.iceberg_path) for each in groups)),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Registers what was committed in the Iceberg catalog, for its readers.",
+    )
+    def export() -> Iterator[dg.RunRequest | dg.SkipReason]:
+        yield dg.RunRequest() if clock.frozen_at is None else _frozen(clock)
+
+    return export
 
 
 def _due(source: Source, deployment: Deployment, now: datetime) -> list[str]:

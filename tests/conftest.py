@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 IN_CI = os.environ.get("HEADRACE_CI") == "1"
-pytest_plugins = ["headrace.tests.valkey"]
+pytest_plugins = ["headrace.tests.object_store", "headrace.tests.valkey"]
 
 
 def pytest_configure() -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 from ...contract.clock import Clock
 from ..discovery import Declarations
 from .dimensions import dimension_asset
+from .iceberg import iceberg_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
@@ -26,5 +27,6 @@ def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.Assets
             for group in groups
             if group.spec.online is not None
         ),
+        *(iceberg_asset(group) for group in groups),
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
     ]

@@ -64,6 +64,7 @@ class CatalogueTable:
 
     def __init__(self, offline: OfflineStore) -> None:
         """Name the store; the table is made by the first event."""
+        self._check_store = offline.check
         self._uri = f"{offline.root}/{_PATH}"
         self._options = dict(offline.storage_options)
 
@@ -106,6 +107,7 @@ class CatalogueTable:
         recorded: RecordedVersion | None,
     ) -> None:
         """Add one event behind those that are known; nothing if there are more by now."""
+        self._check_store()
         sequence = known.sequence + 1
         row = (
             sequence,

@@ -6,7 +6,7 @@ without computing anything.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
@@ -95,10 +95,12 @@ class CommitLog:
 
     Attributes:
         uri: The table's address; there may be no table yet.
+        check_store: Called before every commit; refuses a store that would lose it.
     """
 
     uri: str
     storage_options: Mapping[str, str]
+    check_store: Callable[[], None]
     handle: DeltaTable | None = None
     commits: list[Commit] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)

@@ -75,7 +75,9 @@ def write(
     commits = [commit for commit, _ in wanted]
     write_deltalake(
         handle,
-        pl.concat([_with_copies(spec, commit, rows) for commit, rows in wanted]),
+        # As classic Arrow: the string views of polars would be recorded in the files, and readers
+        # that go by what is recorded there (pyarrow, so pyiceberg) cannot filter views.
+        pl.concat([_with_copies(spec, commit, rows) for commit, rows in wanted]).to_arrow(),
         mode="overwrite",
         predicate=_predicate(spec, commits),
         schema_mode="merge",

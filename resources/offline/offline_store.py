@@ -14,6 +14,7 @@ from ...contract.environment import Environment
 from ...contract.feature_group import FeatureGroupSpec
 from ...contract.partitions import PARTITIONINGS, Partitioning
 from .commit_log import CommitLog
+from .conditional_puts import require_conditional_puts
 from .offline_table import OfflineTable
 from .table_spec import KeyedPartitions, TableKind, TableSpec
 
@@ -49,12 +50,28 @@ class OfflineStore:
         self.storage_options = dict(storage_options or {})
         self._logs: dict[str, CommitLog] = {}
         self._lock = RLock()
+        self._is_checked = False
 
     @classmethod
     def from_env(cls, environment: Environment | None = None) -> "OfflineStore":
         """The store that `HEADRACE_OFFLINE` (or the home) names."""
         environment = environment or Environment.read()
         return cls(environment.offline, namespace=environment.namespace)
+
+    def check(self) -> None:
+        """Make sure that the store can be committed to; done once, before the first commit at last.
+
+        A folder needs no check. An object store is written to and cleaned up again (see
+        `conditional_puts`).
+
+        Raises:
+            UnsafeStoreError: It would lose commits.
+            StoreUnavailableError: It cannot be written to.
+        """
+        with self._lock:
+            if not self._is_checked and "://" in self.root:
+                require_conditional_puts(self.root, self.storage_options)
+            self._is_checked = True
 
     def table(self, spec: TableSpec) -> OfflineTable:
         """The table of this shape; it is created by its first commit."""
@@ -102,7 +119,7 @@ class OfflineStore:
     def _log(self, path: str) -> CommitLog:
         uri = f"{self.root}/{path}"
         with self._lock:
-            return self._logs.setdefault(uri, CommitLog(uri, self.storage_options))
+            return self._logs.setdefault(uri, CommitLog(uri, self.storage_options, self.check))
 
     def _feature_tables(self) -> list[str]:
         if "://" not in self.root and not Path(self.root).is_dir():

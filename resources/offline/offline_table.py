@@ -115,6 +115,7 @@ class OfflineTable:
             DuplicateRowsError: A key is null, or not unique with its event timestamp.
             SchemaChangeError: The stored table has a schema that this one cannot follow.
             CommitConflictError: Another process committed one of the partitions at the same time.
+            UnsafeStoreError: The store would lose commits.
             StoreUnavailableError: The store's files cannot be read or written.
         """
         ordered = [
@@ -122,6 +123,7 @@ class OfflineTable:
         ]
         partitions = ", ".join(each.partition for each in computations)
         with self.log.lock, _StoreErrors(self.uri, partitions):
+            self.log.check_store()
             self.log.refresh()
             handle = self.log.handle or self._create()
             row_checks.check_evolution(self.spec, handle)

@@ -22,6 +22,7 @@ COMMANDS = (
     "verify",
     "lookup",
     "training-set",
+    "export-iceberg",
 )
 
 

@@ -1,0 +1,1 @@
+"""The feature groups' tables as Iceberg tables, for readers of that format; extra `iceberg`."""
