@@ -12,6 +12,7 @@ from . import (
     describe,
     groups,
     lookup,
+    maintain,
     materialize,
     preview,
     publish,
@@ -50,6 +51,7 @@ def application() -> typer.Typer:
         (_COMPUTE, materialize.materialize),
         (_COMPUTE, publish.publish),
         (_COMPUTE, verify.verify),
+        (_COMPUTE, maintain.maintain),
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
     ):

@@ -7,6 +7,7 @@ import dagster as dg
 from ...contract.clock import Clock
 from ..discovery import Declarations
 from .dimensions import dimension_asset
+from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
@@ -27,4 +28,5 @@ def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.Assets
             if group.spec.online is not None
         ),
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
+        *(maintenance_asset(each) for each in declarations.tables),
     ]
