@@ -8,7 +8,12 @@ from .contract.environment import Environment
 from .resources.deployments import Deployment
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
-from .sensors.schedules import dimensions_schedule, iceberg_schedule, source_schedule
+from .sensors.schedules import (
+    dimensions_schedule,
+    iceberg_schedule,
+    maintenance_schedule,
+    source_schedule,
+)
 from .sensors.unpublished import unpublished_sensor
 
 
@@ -28,6 +33,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     groups = list(declarations.groups.values())
     services = list(declarations.services.values())
     dimensions = list(declarations.dimensions.values())
+    tables = declarations.tables
     deployment = Deployment.of(environment)
     return dg.Definitions(
         assets=build_assets(declarations, clock),
@@ -40,6 +46,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             *(source_schedule(source, clock) for source in declarations.sources.values()),
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
             *([iceberg_schedule(groups, clock)] if groups else []),
+            *([maintenance_schedule(tables, clock)] if tables else []),
         ],
         sensors=[automation_sensor(), *([unpublished_sensor(groups, services)] if groups else [])],
     )

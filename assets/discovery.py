@@ -39,6 +39,16 @@ class Declarations:
     services: dict[str, FeatureService]
     training_sets: dict[str, TrainingSet]
 
+    @property
+    def tables(self) -> tuple[Source | Dimension | FeatureGroup | TrainingSet, ...]:
+        """All that has a table of its own in the offline store."""
+        return (
+            *self.groups.values(),
+            *self.sources.values(),
+            *self.dimensions.values(),
+            *self.training_sets.values(),
+        )
+
     def group(self, reference: str) -> FeatureGroup:
         """The group that `name` (its newest declared version) or `name@version` means.
 

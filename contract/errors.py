@@ -17,6 +17,8 @@
     │   ├── SourceUnreadableError
     │   ├── PartitionOutOfRangeError
     │   └── InputNotCommittedError
+    ├── HistoryError                     what was read once is gone, or is something else by now
+    │   └── TableVersionGoneError
     ├── StoreError                       a store did not do what it was asked
     │   ├── StoreUnavailableError
     │   ├── StateLostError               the online store lost what says how far it is complete
@@ -26,6 +28,7 @@
     │   ├── EvictionPolicyError
     │   ├── UnsafeStoreError             the offline store would lose commits
     │   ├── OutOfMemoryError
+    │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
     ├── ServerError                      the feature server did not answer a client
     └── EnvironmentConflictError         this process cannot run here as asked
@@ -218,6 +221,19 @@ class InputNotCommittedError(DataError):
         )
 
 
+class HistoryError(HeadraceError):
+    """What was read once is not there any more, or is something else by now."""
+
+
+class TableVersionGoneError(HistoryError):
+    """A version of a feature table cannot be read any more."""
+
+    def __init__(self, *, group: str, version: int, reason: str) -> None:
+        """Name the group and its version, the Delta version of its table, and what became of it."""
+        self.group, self.version, self.reason = group, version, reason
+        super().__init__(f"version {version} of the table of {group} is gone: {reason}")
+
+
 class StoreError(HeadraceError):
     """A store did not do what it was asked."""
 
@@ -316,6 +332,18 @@ class OutOfMemoryError(StoreError):
         super().__init__(
             f"the online store at {store} is out of memory while publishing {group!r},"
             f" partition {partition}; give it more memory, then publish the partition again",
+        )
+
+
+class ReceiptUnreadableError(StoreError):
+    """A file where the offline store keeps receipts is none, so what it names is not known."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        """Name the file and what is wrong with it."""
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{path} cannot be read as a receipt ({reason}), so nobody knows which table versions"
+            " it names; upgrade this process, or remove the file"
         )
 
 

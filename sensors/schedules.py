@@ -4,16 +4,20 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
+from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..assets.declarations import Dimension, FeatureGroup, Source
+from ..assets.factory.maintenance import maintenance_key, table_key
+from ..assets.materialization import Materialized
 from ..assets.partitions import partitions_until
 from ..contract.clock import Clock
 from ..contract.partitions import DAILY
 from ..resources.deployments import Deployment
-from .requests import range_requests
+from .requests import is_planned, range_requests
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
+_LAST = "-10"  # of the queue; other runs have 0
 
 
 def source_schedule(source: Source, clock: Clock) -> dg.ScheduleDefinition:
@@ -82,6 +86,41 @@ def iceberg_schedule(groups: Sequence[FeatureGroup], clock: Clock) -> dg.Schedul
         yield dg.RunRequest() if clock.frozen_at is None else _frozen(clock)
 
     return export
+
+
+def maintenance_schedule(tables: Sequence[Materialized], clock: Clock) -> dg.ScheduleDefinition:
+    """Maintains all tables once a day, in one run that lets every other go before it.
+
+    A table that is about to be computed is left out: a run that waits for it would take the place
+    of one that could compute.
+    """
+    keys = {maintenance_key(each): table_key(each) for each in tables}
+
+    @dg.schedule(
+        name="maintain_tables",
+        cron_schedule="30 3 * * *",
+        target=dg.AssetSelection.assets(*keys),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Compaction, checkpoints and vacuum of all tables.",
+    )
+    def maintain(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if clock.frozen_at is not None:
+            yield _frozen(clock)
+            return
+        idle = [
+            key
+            for key, table in keys.items()
+            if not is_planned(context.instance, key) and not is_planned(context.instance, table)
+        ]
+        if idle:
+            yield dg.RunRequest(asset_selection=idle, tags={PRIORITY_TAG: _LAST})
+        else:
+            yield dg.SkipReason("Every table is being computed or maintained.")
+
+    return maintain
 
 
 def _due(source: Source, deployment: Deployment, now: datetime) -> list[str]:

@@ -8,6 +8,7 @@ from ...contract.clock import Clock
 from ..discovery import Declarations
 from .dimensions import dimension_asset
 from .iceberg import iceberg_asset
+from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
@@ -29,4 +30,5 @@ def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.Assets
         ),
         *(iceberg_asset(group) for group in groups),
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
+        *(maintenance_asset(each) for each in declarations.tables),
     ]

@@ -78,6 +78,20 @@ class CatalogueTable:
             table = self._open()
             return RecordedCatalogue() if table is None else _added_up(table, namespace, known_at)
 
+    def namespaces(self, group: str, version: int) -> list[str]:
+        """The namespaces in which a group version was ever registered, in order.
+
+        Raises:
+            StoreUnavailableError: The offline store cannot be read.
+        """
+        with self._errors():
+            table = self._open()
+            if table is None:
+                return []
+            events = pl.DataFrame(table.to_pyarrow_table(columns=["namespace", "group", "version"]))
+        of_group = (pl.col("group") == group) & (pl.col("version") == version)
+        return events.filter(of_group)["namespace"].unique().sort().to_list()
+
     def register(
         self, namespace: str, group: str, version: int, recorded: RecordedVersion
     ) -> RecordedCatalogue:

@@ -6,7 +6,7 @@ without computing anything.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
@@ -20,6 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from ...contract.document import digest
 from ...contract.errors import StoreUnavailableError
+from .stored_files import absent_files
 from .table_spec import BUCKET_COLUMN
 
 ENTRIES = "headrace"
@@ -27,6 +28,7 @@ ENTRIES = "headrace"
 DOCUMENT = "headrace.document"
 """The key of a group's document, in the first commit that was made under it."""
 _KEPT_LISTINGS = 4
+_VACUUM = "VACUUM START"  # stands in the log before the first file is removed, whoever does it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,13 @@ class CommitLog:
     Attributes:
         uri: The table's address; there may be no table yet.
         check_store: Called before every commit; refuses a store that would lose it.
+        vacuumed: Files of versions before this one may have been removed.
     """
 
     uri: str
     storage_options: Mapping[str, str]
     check_store: Callable[[], None]
+    vacuumed: int = -1
     handle: DeltaTable | None = None
     commits: list[Commit] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
@@ -189,6 +193,23 @@ class CommitLog:
                 self._files[version] = self._list_files(version, partition_column)
             return self._files[version]
 
+    def missing(self, version: int, files: Sequence[StoredFile]) -> list[str]:
+        """Which files of a version were vacuumed; looks for those alone that may have been."""
+        with self.lock:
+            if version >= self.vacuumed or self.handle is None:
+                return []
+            newest = {unquote(path) for path in self._paths(self.handle)}
+            doubtful = [name for file in files if (name := self._name(file)) not in newest]
+        return absent_files(self.uri, self.storage_options, doubtful)
+
+    def _name(self, file: StoredFile) -> str:
+        return file.uri.removeprefix(f"{self.uri}/")
+
+    @staticmethod
+    def _paths(table: DeltaTable) -> list[str]:
+        paths: list[str] = pl.DataFrame(table.get_add_actions())["path"].to_list()
+        return paths
+
     def _open(self) -> int:
         try:
             if self.handle is None:
@@ -203,6 +224,8 @@ class CommitLog:
 
     def _learn(self, information: Mapping[str, Any]) -> None:
         version = int(information["version"])
+        if information.get("operation") == _VACUUM:
+            self.vacuumed = version
         if DOCUMENT in information:
             document = str(information[DOCUMENT]).encode()
             self.documents[digest(document)] = document

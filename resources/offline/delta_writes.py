@@ -111,6 +111,42 @@ def declare(spec: TableSpec, log: CommitLog, handle: DeltaTable) -> None:
     )
 
 
+def rewrite(
+    spec: TableSpec,
+    handle: DeltaTable,
+    frame: pl.DataFrame,
+    *,
+    predicate: str | None,
+    target_bytes: int,
+) -> None:
+    """Put the same rows of some slices into other files; computes nothing, so no entries.
+
+    Args:
+        spec: The table's shape, with the columns as they are stored.
+        handle: The table at the version that the rows were read from.
+        frame: All rows of the slices with the partition columns, sorted.
+        predicate: What selects exactly these slices; `None` for all of a table without partitions.
+        target_bytes: The size at which a new file begins.
+
+    Raises:
+        CommitFailedError: Somebody committed to one of the slices since that version.
+    """
+    write_deltalake(
+        handle,
+        frame,
+        mode="overwrite",
+        predicate=predicate,
+        target_file_size=target_bytes,
+        writer_properties=_writer_properties(spec),
+        commit_properties=CommitProperties(max_commit_retries=_RETRIES),
+    )
+
+
+def quoted(text: str) -> str:
+    """A text as a predicate spells it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _with_copies(spec: TableSpec, commit: Commit, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the partition columns: copies, as readers of bare files need the real ones."""
     if spec.partitioning is not None:
@@ -123,7 +159,7 @@ def _with_copies(spec: TableSpec, commit: Commit, rows: pl.DataFrame) -> pl.Data
 def _predicate(spec: TableSpec, commits: Sequence[Commit]) -> str | None:
     if spec.partitioning is None:
         return None
-    keys = ", ".join("'" + commit.partition.replace("'", "''") + "'" for commit in commits)
+    keys = ", ".join(quoted(commit.partition) for commit in commits)
     return f"{spec.partitioning.column} IN ({keys})"
 
 

@@ -1,6 +1,7 @@
 """One offline table: checked commits of whole partitions, and pinned snapshots of them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -122,30 +123,56 @@ class OfflineTable:
             row_checks.checked(self.spec, each.partition, each.frame) for each in computations
         ]
         partitions = ", ".join(each.partition for each in computations)
-        with self.log.lock, _StoreErrors(self.uri, partitions):
+        template = self._template(run_id=run_id, code_version=code_version, publish=publish)
+        with self.log.lock, self.errors(partitions):
             self.log.check_store()
-            self.log.refresh()
-            handle = self.log.handle or self._create()
-            row_checks.check_evolution(self.spec, handle)
-            newest = self.log.newest(handle.version())
-            template = self._template(run_id=run_id, code_version=code_version, publish=publish)
-            wanted = [
-                (_next_commit(template, handle, each), rows)
-                for each, rows in zip(computations, ordered, strict=True)
-                if not _repeats(each, newest)
-            ]
-            if wanted:
-                delta_writes.write(self.spec, self.log, handle, wanted)
-            else:
-                delta_writes.declare(self.spec, self.log, handle)
-            self.log.refresh()
-            made = {commit.partition: commit.generation for commit, _ in wanted}
-            return [
-                self.log.commit(each.partition, made[each.partition])
-                if each.partition in made
-                else replace(newest[each.partition], no_op=True)
-                for each in computations
-            ]
+            while True:
+                version, generations = self.log.refresh(), self._generations(computations)
+                try:
+                    return self._commit(computations, ordered, template)
+                except CommitFailedError:
+                    # A compaction moved files and computed nothing: then nobody was overtaken.
+                    moved = self.log.refresh() > version
+                    if not moved or self._generations(computations) != generations:
+                        raise
+
+    def errors(self, partitions: str) -> AbstractContextManager[None]:
+        """Says in our words what delta-rs raises about these partitions."""
+        return _StoreErrors(self.uri, partitions)
+
+    def _commit(
+        self, computations: Sequence[Computation], ordered: Sequence[pl.DataFrame], template: Commit
+    ) -> list[Commit]:
+        """One attempt to commit what was checked; the log is locked and newly read."""
+        handle = self.log.handle or self._create()
+        row_checks.check_evolution(self.spec, handle)
+        newest = self.log.newest(handle.version())
+        template = replace(template, committed_at=self.log.next_instant())
+        wanted = [
+            (_next_commit(template, handle, each), rows)
+            for each, rows in zip(computations, ordered, strict=True)
+            if not _repeats(each, newest)
+        ]
+        if wanted:
+            delta_writes.write(self.spec, self.log, handle, wanted)
+        else:
+            delta_writes.declare(self.spec, self.log, handle)
+        self.log.refresh()
+        made = {commit.partition: commit.generation for commit, _ in wanted}
+        return [
+            self.log.commit(each.partition, made[each.partition])
+            if each.partition in made
+            else replace(newest[each.partition], no_op=True)
+            for each in computations
+        ]
+
+    def _generations(self, computations: Sequence[Computation]) -> list[int]:
+        """The newest known generation of each of these partitions; 0 without one."""
+        newest = {commit.partition: commit for commit in self.log.commits}
+        return [
+            newest[each.partition].generation if each.partition in newest else 0
+            for each in computations
+        ]
 
     def _template(self, *, run_id: str, code_version: str, publish: str) -> Commit:
         """What the commits of one call have in common."""
@@ -192,7 +219,7 @@ def _next_commit(template: Commit, handle: DeltaTable, computation: Computation)
     )
 
 
-class _StoreErrors:
+class _StoreErrors(AbstractContextManager[None]):
     """Says in our words what delta-rs raises."""
 
     def __init__(self, uri: str, partition: str) -> None:

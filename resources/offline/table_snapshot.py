@@ -1,10 +1,11 @@
 """A table pinned at one version: what it held, by partition, and which files hold it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from ...contract.errors import TableVersionGoneError
 from .commit_log import Commit, CommitLog
 from .table_spec import WHOLE, TableSpec
 
@@ -39,6 +40,9 @@ class TableSnapshot:
 
         Opens the files of those partitions and buckets alone. Rows come partition by partition,
         inside each bucket sorted by key. A column that a file was written without is null there.
+
+        Raises:
+            TableVersionGoneError: This is an older version, and some of the files were vacuumed.
         """
         uris = self.files(partitions, buckets)
         if not uris:
@@ -56,16 +60,34 @@ class TableSnapshot:
     def files(
         self, partitions: Iterable[str] | None = None, buckets: Iterable[int] | None = None
     ) -> list[str]:
-        """The addresses of the data files that `scan` would open, in its order."""
+        """The addresses of the data files that `scan` would open, in its order.
+
+        Raises:
+            TableVersionGoneError: This is an older version, and some of the files were vacuumed.
+        """
         if self.version < 0:
             return []
         column = self.spec.partitioning.column if self.spec.partitioning else None
         stored = self.log.files(self.version, column)
         keys = None if partitions is None else set(partitions)
         numbers = None if buckets is None else set(buckets)
-        return [
-            file.uri
+        wanted = [
+            file
             for file in stored
             if (keys is None or (file.partition or WHOLE) in keys)
             and (numbers is None or file.bucket in numbers)
         ]
+        missing = self.log.missing(self.version, wanted)
+        if missing:
+            raise TableVersionGoneError(
+                group=self.spec.path, version=self.version, reason=_vacuumed(missing)
+            )
+        return [file.uri for file in wanted]
+
+
+def _vacuumed(missing: Sequence[str]) -> str:
+    return (
+        f"a vacuum removed {len(missing)} of the files that hold it ({missing[0]}, …)."
+        " Maintenance keeps versions that a stored receipt names, and others for as long as"
+        " --min-age says: read a newer version, or restore the files from a copy"
+    )

@@ -5,6 +5,7 @@ What its Functions (`functions.lua`) guarantee holds against every other publish
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +69,12 @@ class OnlineStore:
         """The store that `HEADRACE_REDIS` names, or the embedded Valkey of the home."""
         environment = environment or Environment.read()
         return cls(environment.redis_url, environment.namespace)
+
+    def of_namespace(self, namespace: str) -> Self:
+        """Another namespace of the same store, over the same connections."""
+        other = copy(self)
+        other.namespace, other._manifest = namespace, None  # noqa: SLF001 - of this very class
+        return other
 
     def __enter__(self) -> Self:
         """Close the connections when the block ends."""

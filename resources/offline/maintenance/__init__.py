@@ -1,0 +1,1 @@
+"""Maintenance of tables: what keeps them fast and small, and changes no answer."""

@@ -1,0 +1,77 @@
+"""The maintenance of one table, step by step. Needs neither Dagster nor a declaration."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from ..offline_table import OfflineTable
+from .checkpoint import checkpoint
+from .compaction import TARGET_BYTES, Compaction, compact
+from .vacuum import MIN_AGE, Vacuum, vacuum
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a vacuum has to keep.
+
+    Attributes:
+        versions: Why each of these Delta versions has to stay readable.
+        unknown: Why it cannot be said which ones have to; then nothing is removed.
+    """
+
+    versions: Mapping[int, str] = field(default_factory=dict)
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What maintaining a table did, or would do.
+
+    Attributes:
+        table: Where it lies under the store's root.
+        compaction: `None` when there is no table yet; then nothing else was done, either.
+        checkpoint: The version of which a checkpoint was written; `None` when there was one.
+        vacuum: `None` when nothing might be removed; `kept.unknown` says why.
+        dry_run: Nothing was written or removed.
+    """
+
+    table: str
+    compaction: Compaction | None
+    checkpoint: int | None
+    vacuum: Vacuum | None
+    kept: Kept
+    seconds: float
+    dry_run: bool = False
+
+
+def maintain_table(
+    table: OfflineTable,
+    kept: Kept,
+    *,
+    min_age: timedelta = MIN_AGE,
+    target_bytes: int = TARGET_BYTES,
+    dry_run: bool = False,
+) -> Maintenance:
+    """Compact, write a checkpoint, vacuum; every step may be repeated, and broken off.
+
+    No answer of the table changes: rows, generations, identities, verdicts and what was known at an
+    instant are the same before and after, and so are the rows of all versions that are kept.
+
+    Raises:
+        StoreUnavailableError: The store's files cannot be read or written.
+    """
+    begun = time.perf_counter()
+    if not table.exists():
+        return Maintenance(table.spec.path, None, None, None, kept, 0.0, dry_run)
+    with table.errors("all"):
+        compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
+        written = checkpoint(table, dry_run=dry_run)
+        removed = (
+            vacuum(table, kept.versions, min_age=min_age, dry_run=dry_run)
+            if kept.unknown is None
+            else None
+        )
+    table.log.refresh()
+    seconds = round(time.perf_counter() - begun, 3)
+    return Maintenance(table.spec.path, compaction, written, removed, kept, seconds, dry_run)
