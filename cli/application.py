@@ -15,6 +15,7 @@ from . import (
     materialize,
     preview,
     publish,
+    replay,
     serve,
     status,
     training_set,
@@ -52,6 +53,7 @@ def application() -> typer.Typer:
         (_COMPUTE, verify.verify),
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
+        (_READ, replay.replay),
     ):
         app.command(rich_help_panel=panel)(command)
     return app
