@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
@@ -12,10 +12,13 @@ from ..resources.offline.commit_log import Commit
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.offline_table import Computation, OfflineTable
 from .pinned_inputs import InputUse
+from .training.receipts import Receipt
 from .verdicts import Verdict, refusal
 
 Publish: TypeAlias = Literal["auto", "deferred"]
 
+RECEIPT = "receipt"
+"""Under which name a commit's metadata holds the id of a training set's receipt."""
 _TOGETHER = 32  # partitions, at most, that become one version of a table
 _ROWS_TOGETHER = 500_000  # no partition is added beyond; bounds memory
 
@@ -43,7 +46,7 @@ class Outcome:
         verdict: What was found about the rows; `None` when there were none to judge.
         error: Why there were none: an input is not there, or the author's function raised it.
         uses: The inputs as they were read.
-        receipt: Of a training set, as JSON, what it takes to build the same rows again.
+        receipt: Of a training set: what it takes to build the rows that it holds again.
     """
 
     partition: str
@@ -52,7 +55,7 @@ class Outcome:
     verdict: Verdict | None = None
     error: Exception | None = None
     uses: tuple[InputUse, ...] = ()
-    receipt: str | None = None
+    receipt: Receipt | None = None
 
     @property
     def reason(self) -> str:
@@ -108,7 +111,7 @@ def _committed(
     batch: list[Pending], run: Run, table: OfflineTable, code_version: str
 ) -> list[Outcome]:
     computations = [
-        Computation(each.outcome.partition, each.rows, each.identity, _verdict(each).to_json())
+        Computation(each.outcome.partition, each.rows, each.identity, _record(each))
         for each in batch
         if each.rows is not None
     ]
@@ -129,6 +132,13 @@ def _committed(
         replace(each.outcome, commit=made.get(each.outcome.partition, each.outcome.commit))
         for each in batch
     ]
+
+
+def _record(each: Pending) -> dict[str, Any]:
+    """What the commit's metadata says of the rows: the verdict, and the receipt's id, if any."""
+    verdict = _verdict(each).to_json()
+    receipt = each.outcome.receipt
+    return verdict if receipt is None else {**verdict, RECEIPT: receipt.id}
 
 
 def _verdict(each: Pending) -> Verdict:

@@ -17,6 +17,7 @@ from . import (
     materialize,
     preview,
     publish,
+    replay,
     serve,
     status,
     training_set,
@@ -56,6 +57,7 @@ def application() -> typer.Typer:
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
         (_READ, export_iceberg.export_iceberg),
+        (_READ, replay.replay),
     ):
         app.command(rich_help_panel=panel)(command)
     return app

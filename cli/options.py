@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -38,6 +39,25 @@ Server: TypeAlias = Annotated[
         help="The feature server to ask; without it, the one that runs on this home.",
     ),
 ]
+TrainingOut: TypeAlias = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="F.parquet",
+        help="Where to write the result; a name without a suffix is a folder of parts.",
+        show_default=False,
+    ),
+]
+RowsPerPart: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--rows-per-part",
+        min=1,
+        metavar="N",
+        help="How many rows of the spine are joined at a time, where --out is a folder.",
+    ),
+]
 
+ROWS_PER_PART = 1_000_000
 BIND = "127.0.0.1:50051"
 DAGSTER = "127.0.0.1:3000"

@@ -1,17 +1,14 @@
-"""`headrace training-set`: point-in-time training data for a spine, in a file."""
+"""`headrace training-set`: point-in-time training data for a spine, in a file or a folder."""
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..contract.errors import InvalidArgumentError, UnknownNameError
-from .console import show, show_json
-from .options import AsJson
-
-if TYPE_CHECKING:
-    import polars as pl
+from .options import ROWS_PER_PART, AsJson, RowsPerPart, TrainingOut
+from .training_output import check_place, count_rows, rows_bar, show_written, write_receipt
 
 
 def training_set(
@@ -20,14 +17,11 @@ def training_set(
         Path,
         typer.Option(
             metavar="F.parquet",
-            help="The rows: join keys, event_timestamp (UTC), and any other columns.",
+            help="A file, or a folder of them: join keys, event_timestamp (UTC), others.",
             show_default=False,
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="F.parquet", help="Where to write the result.", show_default=False),
-    ],
+    out: TrainingOut,
     features: Annotated[
         str | None,
         typer.Option(metavar="G:F,...", help="group:feature or group, separated by commas."),
@@ -42,27 +36,34 @@ def training_set(
         str | None,
         typer.Option(metavar="INSTANT", help="Read tables as they were committed at this instant."),
     ] = None,
+    rows_per_part: RowsPerPart = ROWS_PER_PART,
     json: AsJson = False,
 ) -> None:
     """Join features to a spine as they were known at its times.
 
     One row per row of the spine, in its order; a column group__feature for each feature, null where
     nothing was known, or it was older than its TTL. Needs no server and no online store.
-    """
-    from ..assets.point_in_time import OfflineStore, training_frame
 
-    references = _references(features, service)
-    instant = _instant(known_at)
-    for path, option in ((out, "--out"), (receipt, "--receipt")):
-        _require_folder(path, option)
-    frame, made_of = training_frame(_read(spine), references, OfflineStore.from_env(), instant)
-    frame.write_parquet(out)
+    What it was made of is kept in the offline store, so that `headrace replay` can make it again.
+    """
+    from ..assets.point_in_time import OfflineStore, write_training_set
+
+    references, instant = _references(features, service), _instant(known_at)
     if receipt is not None:
-        receipt.write_text(made_of.to_json() + "\n")
-    if json:
-        show_json({"rows": frame.height, "columns": frame.columns, "out": str(out)})
-    else:
-        show(f"{frame.height:,} rows of {frame.width} columns in {out}")
+        check_place(receipt, "--receipt")
+    with rows_bar("training-set", count_rows(spine)) as on_rows:
+        made_of = write_training_set(
+            spine,
+            references,
+            OfflineStore.from_env(),
+            out,
+            known_at=instant,
+            rows_per_part=rows_per_part,
+            on_rows=on_rows,
+        )
+    if receipt is not None:
+        write_receipt(made_of, receipt)
+    show_written(made_of, out, as_json=json)
 
 
 def _references(features: str | None, service: str | None) -> list[str]:
@@ -80,29 +81,6 @@ def _references(features: str | None, service: str | None) -> list[str]:
     if service not in services:
         raise UnknownNameError(kind="feature service", name=service, known=services)
     return list(services[service].spec.features)
-
-
-def _require_folder(path: Path | None, option: str) -> None:
-    """See to it, before the work is done, that a result can be written."""
-    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise InvalidArgumentError(
-            argument=option,
-            problem=f"{path} is no file in a folder that exists",
-            remedy="create the folder, or name another file",
-        )
-
-
-def _read(spine: Path) -> "pl.DataFrame":
-    import polars as pl
-
-    try:
-        return pl.read_parquet(spine)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise InvalidArgumentError(
-            argument="--spine",
-            problem=f"{spine} cannot be read ({error})",
-            remedy="name a Parquet file",
-        ) from error
 
 
 def _instant(text: str | None) -> datetime | None:

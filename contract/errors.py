@@ -18,7 +18,9 @@
     │   ├── PartitionOutOfRangeError
     │   └── InputNotCommittedError
     ├── HistoryError                     what was read once is gone, or is something else by now
-    │   └── TableVersionGoneError
+    │   ├── TableVersionGoneError
+    │   ├── SpineGoneError
+    │   └── ContentDiffersError
     ├── StoreError                       a store did not do what it was asked
     │   ├── StoreUnavailableError
     │   ├── StateLostError               the online store lost what says how far it is complete
@@ -34,6 +36,7 @@
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
+        ├── OutputUnwritableError        a file that was asked for cannot be written
         └── ClockConflictError
 
 A class builds its message from typed fields and keeps them as attributes. How an error reaches a
@@ -234,6 +237,31 @@ class TableVersionGoneError(HistoryError):
         super().__init__(f"version {version} of the table of {group} is gone: {reason}")
 
 
+class SpineGoneError(HistoryError):
+    """The spine of a training set is not kept where its receipt says."""
+
+    def __init__(self, *, spine: str, part: str, store: str) -> None:
+        """Name the spine by its hash, the part that is missing, and the store."""
+        self.spine, self.part, self.store = spine, part, store
+        super().__init__(
+            f"the spine {spine} is gone: {store} does not keep its part {part};"
+            " give the spine with --spine"
+        )
+
+
+class ContentDiffersError(HistoryError):
+    """A spine, or what was joined to it, is not what the receipt says."""
+
+    def __init__(self, *, what: str, expected: str, found: str, columns: Sequence[str]) -> None:
+        """Say what differs (`spine`, `training set`), both hashes, and in which columns."""
+        self.what, self.expected, self.found = what, expected, found
+        self.columns = tuple(columns)
+        where = f"in {', '.join(columns)}" if columns else "in the order of its columns"
+        super().__init__(
+            f"the {what} has hash {found}, the receipt says {expected}: it differs {where}"
+        )
+
+
 class StoreError(HeadraceError):
     """A store did not do what it was asked."""
 
@@ -392,6 +420,17 @@ class PortTakenError(EnvironmentConflictError):
         """Name the address, what it was for and the option that changes it."""
         self.address, self.purpose, self.option = address, purpose, option
         super().__init__(f"{address} is in use, wanted for {purpose}; choose another with {option}")
+
+
+class OutputUnwritableError(EnvironmentConflictError):
+    """A file or folder that was asked for cannot be written; nothing of it was left behind."""
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        """Name the path and what the operating system said."""
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{path} cannot be written: {reason}; make room or rights there, or name another place"
+        )
 
 
 class ClockConflictError(EnvironmentConflictError):

@@ -55,7 +55,7 @@ def commit_metadata(
         metadata["inputs"] = dg.MetadataValue.md(_inputs(outcome.uses))
         metadata["windows_are_complete"] = dg.MetadataValue.bool(is_complete)
     if outcome.receipt is not None:
-        metadata["receipt"] = dg.MetadataValue.json(json.loads(outcome.receipt))
+        metadata["receipt"] = dg.MetadataValue.json(json.loads(outcome.receipt.to_json()))
     return metadata
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from ...contract.document import decode_document, digest, encode_document
 from ...contract.errors import InvalidArgumentError, UnknownNameError
@@ -32,18 +33,64 @@ class GroupColumns:
         """The digest of the document in force."""
         return digest(self.snapshot.document or encode_document(self.spec))
 
+    @property
+    def table_id(self) -> str | None:
+        """Delta's id of the table; `None` when there was nothing at the version read."""
+        return str(self.snapshot.log.opened().metadata().id) if self.snapshot.version >= 0 else None
 
-def resolve(
-    features: Sequence[str], store: OfflineStore, known_at: datetime | None
-) -> tuple[list[GroupColumns], dict[str, FeatureReference]]:
-    """The groups with the columns asked of them, and the pinned reference of every output column.
 
-    A feature that is asked twice gives one column.
+@runtime_checkable
+class DeclaredFeature(Protocol):
+    """One feature of a declared group, as `household_spend["spend_30d"]` gives it."""
+
+    @property
+    def reference(self) -> FeatureReference:
+        """How requests name it."""
+
+
+@runtime_checkable
+class DeclaredFeatures(Protocol):
+    """A declared group, or a feature service."""
+
+    @property
+    def features(self) -> Sequence[DeclaredFeature]:
+        """What it stands for, in order."""
+
+
+# By what they have, not by their classes: those bring pandera, which a reader can do without.
+Asked: TypeAlias = str | DeclaredFeature | DeclaredFeatures
+
+
+def references(features: Asked | Sequence[Asked]) -> list[FeatureReference]:
+    """What is asked for, in order, as requests name it.
 
     Raises:
         InvalidFeatureReferenceError: A reference is malformed.
+        InvalidArgumentError: Something is neither a reference nor declares features.
+    """
+    if isinstance(features, str):
+        return [parse_reference(features)]
+    if isinstance(features, DeclaredFeature):
+        return [features.reference]
+    if isinstance(features, DeclaredFeatures):
+        return [each.reference for each in features.features]
+    if isinstance(features, Sequence):
+        return [reference for each in features for reference in references(each)]
+    raise InvalidArgumentError(
+        argument="features",
+        problem=f"{features!r} is no feature",
+        remedy="give group:feature, a declared feature or group, or a feature service",
+    )
+
+
+def resolve(
+    features: Sequence[FeatureReference], store: OfflineStore, known_at: datetime | None
+) -> tuple[list[GroupColumns], dict[str, FeatureReference]]:
+    """The groups with the columns asked of them, and the pinned reference of every output column.
+
+    Raises:
         UnknownNameError: No table holds such a group, version or feature.
-        InvalidArgumentError: Nothing is asked, or two versions of one feature.
+        InvalidArgumentError: Nothing is asked, or one feature twice, be it in two versions.
     """
     if not features:
         raise InvalidArgumentError(
@@ -55,21 +102,20 @@ def resolve(
     live = CatalogueTable(store).read(store.namespace, known_at).live
     groups: dict[str, GroupColumns] = {}
     columns: dict[str, FeatureReference] = {}
-    for text in features:
-        reference = parse_reference(text)
+    for reference in features:
         newest = _group(reference, known, live)
         group = groups.get(newest.reference)
         if group is None:
-            group = groups[newest.reference] = _read(newest, store, known_at)
+            group = groups[newest.reference] = read_group(newest, store, known_at=known_at)
         for name in _feature_names(reference, newest):
             column = f"{newest.name}__{name}"
-            pinned = FeatureReference(newest.name, newest.version, name)
-            if columns.setdefault(column, pinned) != pinned:
+            if column in columns:  # as the client refuses it
                 raise InvalidArgumentError(
                     argument="features",
-                    problem=f"{columns[column]} and {pinned} would both be column {column!r}",
-                    remedy="ask for one version of a feature at a time",
+                    problem=f"{column!r} is asked for twice",
+                    remedy="ask for each feature once, and for two versions of it in two calls",
                 )
+            columns[column] = FeatureReference(newest.name, newest.version, name)
             group.columns[name] = column
     return list(groups.values()), columns
 
@@ -91,8 +137,15 @@ def _group(
     return versions[version]
 
 
-def _read(newest: FeatureGroupSpec, store: OfflineStore, known_at: datetime | None) -> GroupColumns:
-    snapshot = store.table(feature_table(newest)).snapshot(known_at=known_at)
+def read_group(
+    newest: FeatureGroupSpec,
+    store: OfflineStore,
+    *,
+    known_at: datetime | None = None,
+    version: int | None = None,
+) -> GroupColumns:
+    """A group's table, pinned: at its newest version, that of an instant, or the one given."""
+    snapshot = store.table(feature_table(newest)).snapshot(known_at=known_at, version=version)
     # What was in force then decides TTL and semantics; columns it did not have yet are null.
     return GroupColumns(
         decode_document(snapshot.document) if snapshot.document else newest, snapshot

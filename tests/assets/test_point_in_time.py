@@ -1,4 +1,3 @@
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -423,14 +422,6 @@ def test_what_cannot_become_columns_is_refused(
         training_frame(spine((1, end(0))), features, store)
 
 
-def test_a_feature_asked_twice_is_one_column(store: OfflineStore, spend: OfflineTable) -> None:
-    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
-
-    frame, _ = training_frame(spine((1, end(0))), ["spend:store", "spend", "spend@1:amount"], store)
-
-    assert frame.columns[2:] == ["spend__store", "spend__amount"]
-
-
 def test_without_a_version_the_live_one_is_read(store: OfflineStore, spend: OfflineTable) -> None:
     commit(spend, 0, snapshot_rows(0, {1: 1.0}))
     second = store.table(feature_table(replace(SPEND, version=2)))
@@ -444,56 +435,6 @@ def test_without_a_version_the_live_one_is_read(store: OfflineStore, spend: Offl
     assert never_published == [2.0]
     assert amounts(store, "spend", asked) == [1.0]
     assert amounts(elsewhere, "spend", asked) == [2.0]
-
-
-# ---- receipts ----
-
-
-def test_a_receipt_says_what_a_frame_was_made_of(
-    store: OfflineStore, spend: OfflineTable, baskets: OfflineTable
-) -> None:
-    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
-    made = commit(baskets, 0, upsert_rows((1, START, 1.0)))
-    asked = spine((1, end(0)), (2, end(0)))
-
-    _, receipt = training_frame(
-        asked, ["last_basket:amount", "spend:amount"], store, known_at=made.committed_at
-    )
-
-    assert json.loads(receipt.to_json()) == {
-        "format": 1,
-        "features": ["last_basket@1:amount", "spend@1:amount"],
-        "tables": [
-            {"group": "last_basket@1", "table_version": 1, "document": made.document},
-            {
-                "group": "spend@1",
-                "table_version": 1,
-                "document": spend.snapshot().commits[day(0)].document,
-            },
-        ],
-        "known_at": made.committed_at.isoformat(),
-        "rows": 2,
-        "spine_hash": receipt.spine_hash,
-        "null_counts": {"last_basket__amount": 1, "spend__amount": 1},
-        "content_hash": receipt.content_hash,
-    }
-
-
-def test_equal_frames_have_equal_receipts_and_others_do_not(
-    store: OfflineStore, spend: OfflineTable
-) -> None:
-    first = commit(spend, 0, snapshot_rows(0, {1: 1.0, 2: 2.0}))
-    asked = spine((1, end(0)), (2, end(0)))
-
-    _, one = training_frame(asked, ["spend"], store, known_at=first.committed_at)
-    commit(spend, 0, snapshot_rows(0, {1: 1.0, 2: 2.5}))
-    _, same = training_frame(asked, ["spend"], store, known_at=first.committed_at)
-    _, other = training_frame(asked, ["spend"], store)
-    _, turned = training_frame(asked.reverse(), ["spend"], store, known_at=first.committed_at)
-
-    assert same == one
-    assert other.content_hash != one.content_hash
-    assert (turned.spine_hash != one.spine_hash, turned.null_counts) == (True, one.null_counts)
 
 
 def test_known_at_needs_a_time_zone(store: OfflineStore, spend: OfflineTable) -> None:

@@ -64,7 +64,7 @@ def test_a_command_that_cannot_be_answered_says_why_in_one_line(
         (["--features", "customer_spend", "--service", "shop_model"], "either --features or"),
         ([], "either --features or"),
         (["--service", "shop_modell"], "did you mean 'shop_model'"),
-        (["--features", "customer_spend"], "--spine: "),
+        (["--features", "customer_spend"], "spine: "),
         (["--features", "customer_spend", "--known-at", "yesterday"], "--known-at: 'yesterday'"),
     ],
 )

@@ -23,7 +23,7 @@ def test_a_training_set_joins_labels_with_what_was_known(world: World) -> None:
     rows = sorted(world.rows(world.training_set, "2024-01-10"), key=str)
     assert rows == [(1, True, at, 7, "a"), (2, True, at, 7, "b")]
     assert outcome.receipt is not None
-    assert '"visitor_week@1"' in outcome.receipt
+    assert [each.group for each in outcome.receipt.tables] == ["visitor_week@1", "visitor_last@1"]
 
 
 def test_building_a_training_set_again_commits_nothing(world: World) -> None:

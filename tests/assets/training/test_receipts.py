@@ -1,84 +1,136 @@
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+import json
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from headrace.assets.training.receipts import content_hash
+from headrace.assets.point_in_time import OfflineStore, Receipt, training_frame
+from headrace.assets.training.content_hash import content_hash
+from headrace.contract.errors import InvalidArgumentError
+from headrace.resources.offline.offline_table import OfflineTable
+from headrace.resources.offline.table_spec import feature_table
+from headrace.tests.resources.offline.tables import (
+    LAST_BASKET,
+    SPEND,
+    START,
+    commit,
+    day,
+    end,
+    snapshot_rows,
+    upsert_rows,
+)
 
-GOLDEN = "28df9c35def8674f0d3beab6d0ffdf95"
-FLOATS = pl.List(pl.Float64)
+UTC_US = pl.Datetime("us", "UTC")
 
 
-def hashed(values: Sequence[object], dtype: pl.DataType | type[pl.DataType] | None = None) -> str:
-    return content_hash(pl.DataFrame({"a": pl.Series(values, dtype=dtype)}))
+@pytest.fixture
+def store(tmp_path: Path) -> OfflineStore:
+    return OfflineStore(str(tmp_path))
 
 
-def test_a_hash_is_part_of_every_receipt_and_never_changes() -> None:
-    frame = pl.DataFrame(
-        {
-            "number": [1, None],
-            "real": [0.5, float("nan")],
-            "flag": [True, None],
-            "text": ["ä", None],
-            "raw": [b"\x00", b""],
-            "day": [date(2018, 1, 1), None],
-            "instant": [datetime(2018, 1, 1, tzinfo=UTC), None],
-            "list": [[1.0, None], []],
-        }
+@pytest.fixture
+def spend(store: OfflineStore) -> OfflineTable:
+    return store.table(feature_table(SPEND))
+
+
+@pytest.fixture
+def baskets(store: OfflineStore) -> OfflineTable:
+    return store.table(feature_table(LAST_BASKET))
+
+
+def spine(*rows: tuple[int, datetime]) -> pl.DataFrame:
+    schema = {"household_id": pl.Int64(), "event_timestamp": UTC_US}
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def test_a_receipt_says_what_a_frame_was_made_of(
+    store: OfflineStore, spend: OfflineTable, baskets: OfflineTable
+) -> None:
+    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
+    made = commit(baskets, 0, upsert_rows((1, START, 1.0)))
+    asked = spine((1, end(0)), (2, end(0)))
+
+    frame, receipt = training_frame(
+        asked, ["last_basket:amount", "spend:amount"], store, known_at=made.committed_at
     )
 
-    assert content_hash(frame) == GOLDEN
+    document = spend.snapshot().commits[day(0)].document
+    assert json.loads(receipt.to_json()) == {
+        "format": 1,
+        "id": receipt.id,
+        "made_by": f"headrace {version('headrace')}",
+        "namespace": "default",
+        "features": ["last_basket@1:amount", "spend@1:amount"],
+        "tables": [
+            {
+                "group": group,
+                "table_id": str(table.log.opened().metadata().id),
+                "table_version": 1,
+                "document": document,
+            }
+            for group, table, document in (
+                ("last_basket@1", baskets, made.document),
+                ("spend@1", spend, document),
+            )
+        ],
+        "known_at": made.committed_at.isoformat(),
+        "rows": 2,
+        "spine_hash": content_hash(asked),
+        "spine_parts": [{"name": f"{content_hash(asked)}-0", "rows": 2}],
+        "null_counts": {"last_basket__amount": 1, "spend__amount": 1},
+        "column_hashes": [
+            {"name": name, "hash": each} for name, each in receipt.column_hashes.items()
+        ],
+        "content_hash": content_hash(frame),
+    }
+    assert list(receipt.column_hashes) == frame.columns
+    assert Receipt.from_json(receipt.to_json()) == receipt
+
+
+def test_equal_frames_have_equal_receipts_and_others_do_not(
+    store: OfflineStore, spend: OfflineTable
+) -> None:
+    first = commit(spend, 0, snapshot_rows(0, {1: 1.0, 2: 2.0}))
+    asked = spine((1, end(0)), (2, end(0)))
+
+    _, one = training_frame(asked, ["spend"], store, known_at=first.committed_at)
+    commit(spend, 0, snapshot_rows(0, {1: 1.0, 2: 2.5}))
+    _, same = training_frame(asked, ["spend"], store, known_at=first.committed_at)
+    _, other = training_frame(asked, ["spend"], store)
+    _, turned = training_frame(asked.reverse(), ["spend"], store, known_at=first.committed_at)
+
+    assert same == one
+    assert other.content_hash != one.content_hash
+    assert (turned.spine_hash != one.spine_hash, turned.null_counts) == (True, one.null_counts)
+
+
+def test_sets_of_the_same_have_the_same_id_whoever_made_them_and_however_cut(
+    store: OfflineStore, spend: OfflineTable
+) -> None:
+    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
+
+    _, receipt = training_frame(spine((1, end(0))), "spend", store)
+
+    fields = json.loads(receipt.to_json())
+    later = Receipt.from_json(json.dumps({**fields, "made_by": "headrace 9", "spine_parts": []}))
+    other = Receipt.from_json(json.dumps({**fields, "rows": 2}))
+    assert later.id == receipt.id
+    assert other.id != receipt.id
 
 
 @pytest.mark.parametrize(
-    ("left", "right", "dtype"),
+    ("text", "said"),
     [
-        (["ab", "c"], ["a", "bc"], pl.String),
-        ([None, ""], ["", None], pl.String),
-        ([0.0], [-0.0], pl.Float64),
-        ([1, None], [None, 1], pl.Int64),
-        ([1, None], [1, 0], pl.Int64),
-        ([True, False], [False, True], pl.Boolean),
-        ([[1.0], [2.0, 3.0]], [[1.0, 2.0], [3.0]], FLOATS),
-        ([None, []], [[], None], FLOATS),
-        ([[None]], [[]], FLOATS),
-        ([[1.0, 2.0]], [[2.0, 1.0]], FLOATS),
-        ([{"x": 1}], [{"x": 2}], pl.Struct({"x": pl.Int64})),
-        ([Decimal("1.50")], [Decimal("1.51")], pl.Decimal(10, 2)),
-        ([timedelta(1)], [timedelta(2)], pl.Duration("us")),
-        ([[1, 2]], [[2, 1]], pl.Array(pl.Int64, 2)),
-        ([2**64 - 1], [2**64 - 2], pl.UInt64),
+        ("spine", "receipt: it is no receipt (JSONDecodeError"),
+        ("[]", "it is no receipt"),
+        ('{"format": 1}', "it is no receipt (KeyError("),
+        ('{"format": 2}', "its format is 2, and this release reads receipts of format 1"),
     ],
 )
-def test_different_content_has_different_hashes(
-    left: list[object], right: list[object], dtype: pl.DataType
-) -> None:
-    assert hashed(left, dtype) != hashed(right, dtype)
+def test_what_is_no_receipt_is_refused(text: str, said: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refusal:
+        Receipt.from_json(text)
 
-
-def test_names_types_and_order_are_content() -> None:
-    frame = pl.DataFrame({"a": [1, 2], "b": [3, 4]})
-
-    hashes = {
-        content_hash(other)
-        for other in (
-            frame,
-            frame.rename({"a": "c"}),
-            frame.select("b", "a"),
-            frame.reverse(),
-            frame.cast({"a": pl.Int32}),
-            frame.head(1),
-        )
-    }
-
-    assert len(hashes) == 6
-
-
-def test_chunks_and_kinds_of_nan_are_not_content() -> None:
-    frame = pl.DataFrame({"text": ["a", "b"], "real": [1.0, float("nan")]})
-    chunked = pl.concat([frame.head(1), frame.tail(1)], rechunk=False)
-
-    assert content_hash(chunked) == content_hash(frame)
-    assert hashed([float("nan")]) == hashed([-float("nan")])
+    assert said in str(refusal.value)

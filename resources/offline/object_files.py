@@ -1,0 +1,91 @@
+"""Small files of the offline store beside its tables, in a folder or on S3 alike."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow.fs
+
+# `deltalake.fs` wraps the same handler in a pyarrow file, which writes by buffers: it takes bytes.
+from deltalake._internal import DeltaFileSystemHandler
+
+from ...contract.errors import StoreUnavailableError
+
+
+class ObjectFiles:
+    """Files under the store's root, by paths relative to it.
+
+    A file is written as a whole or not at all; two writers of one path leave the later one's.
+    """
+
+    def __init__(self, root: str, storage_options: Mapping[str, str]) -> None:
+        """Name the place; nothing is read or written yet."""
+        self._root, self._options = root, dict(storage_options)
+
+    def read(self, path: str) -> bytes | None:
+        """What a file holds; `None` where there is none.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        if self._is_absent():
+            return None
+        try:
+            file = self._handler().open_input_file(path)
+            return bytes(file.read(file.size()))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable(path, error) from error
+
+    def write(self, path: str, content: bytes) -> None:
+        """Make this the content of a file.
+
+        Raises:
+            StoreUnavailableError: The store cannot be written.
+        """
+        try:
+            if "://" not in self._root:
+                Path(self._root).mkdir(parents=True, exist_ok=True)
+            stream = self._handler().open_output_stream(path)
+            stream.write(content)
+            stream.close()  # type: ignore[attr-defined]  # missing from deltalake's stub
+        except OSError as error:
+            raise self._unavailable(path, error) from error
+
+    def missing(self, paths: list[str]) -> list[str]:
+        """Those of the paths where no file is."""
+        if self._is_absent():
+            return paths
+        try:
+            found = self._handler().get_file_info(paths)
+        except OSError as error:
+            raise self._unavailable(self._root, error) from error
+        kinds = zip(paths, found, strict=True)
+        return [path for path, each in kinds if each.type != pyarrow.fs.FileType.File]
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """The names of the files directly in a folder that end so; none where there is no folder.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        if self._is_absent():
+            return []
+        try:
+            found = self._handler().get_file_info_selector(folder, True, False)  # noqa: FBT003 - positional only
+        except OSError as error:
+            raise self._unavailable(folder, error) from error
+        return sorted(
+            each.base_name
+            for each in found
+            if each.type == pyarrow.fs.FileType.File and each.base_name.endswith(suffix)
+        )
+
+    def _is_absent(self) -> bool:
+        return "://" not in self._root and not Path(self._root).is_dir()
+
+    def _handler(self) -> DeltaFileSystemHandler:
+        return DeltaFileSystemHandler(self._root, self._options)
+
+    def _unavailable(self, path: str, error: OSError) -> StoreUnavailableError:
+        return StoreUnavailableError(store=f"{self._root}/{path}", reason=str(error))
