@@ -16,11 +16,13 @@ class Commit:
 
     Attributes:
         deferred: Nobody is to publish them without being asked.
+        repeated: The last commit is repeated by this world, which writes no rows, instead.
     """
 
     world: World
     change: Change
     deferred: bool
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +69,7 @@ _PUBLISHES = st.builds(Publish, _PICKS, st.booleans())
 
 
 def _commits(world: World, serial: "count[int]") -> st.SearchStrategy[Commit]:
-    return st.builds(Commit, st.just(world), changes(world, serial), st.booleans())
+    repeated = st.sampled_from([False, False, True])
+    return st.builds(
+        Commit, st.just(world), changes(world, serial), deferred=st.booleans(), repeated=repeated
+    )
