@@ -51,6 +51,7 @@ class Stage:
         history: The changes that were committed, in order.
         committed: By partition number and generation: the table version, and the rows.
         deferred: Partition numbers and generations that nobody publishes without being asked.
+        begun: Partition numbers that somebody has begun to publish.
         finished: By partition number: the greatest generation whose publish came to its end.
         floor: Snapshot groups: the greatest order whose publish came to its end.
     """
@@ -62,6 +63,7 @@ class Stage:
     history: list[Change] = field(default_factory=list)
     committed: dict[tuple[int, int], tuple[int, Sequence[Fact]]] = field(default_factory=dict)
     deferred: set[tuple[int, int]] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
     finished: dict[int, int] = field(default_factory=dict)
     floor: tuple[datetime, int] | None = None
     is_live: bool = False
@@ -94,12 +96,12 @@ class Stage:
         if isinstance(step, Commit):
             self._commit(step)
         else:
-            numbers = list(self.generations)
-            self.publish(numbers[step.pick % len(numbers)], step)
+            self.publish(step.number, step)
 
     def publish(self, number: int, step: Publish | None = None) -> None:
         """Publish a partition; answers are checked each time before the store is spoken to."""
         step = step or Publish(number)
+        self.begun.add(number)
         moments = iter(range(1_000_000))
 
         def before() -> None:
@@ -177,6 +179,7 @@ class Stage:
             assert self.floor is None or (at, generation) >= self.floor
         else:
             assert generation >= self.finished.get(number, 0)
+        assert number in self.begun
         version, facts = self.committed[number, generation]
         assert version == table_version
         (fact,) = [
