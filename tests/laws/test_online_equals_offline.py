@@ -45,7 +45,7 @@ def check_equal(stage: Stage, *, clocks: int) -> None:
     assert statuses == [each.statuses for each in expected]
 
 
-@thoroughness(quick=14, thorough=60)
+@thoroughness(quick=12, thorough=60)
 @SEMANTICS
 def test_answers_are_rows_of_commits_and_once_all_is_published_those_of_training(
     online: Online, examples: int, valkey_url: str
