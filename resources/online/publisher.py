@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from ...contract import store_keys
+from ...contract.catalogue import PublishedVersion
+from ...contract.document import decode_document
 from ...contract.errors import FencedError, InvalidArgumentError, UnknownNameError
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.order import FIRST, decode_order
@@ -16,6 +19,7 @@ from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
+from ..offline.table_spec import feature_table
 from .online_group import Claim, GroupState, OnlineGroup
 from .online_store import OnlineStore
 from .projection import (
@@ -75,7 +79,8 @@ def publish_partition(
     version the live one.
 
     Args:
-        group: As declared; it is registered on the way.
+        group: As declared. What is registered on the way is the document in force in the table: a
+            declaration counts online from the commit on with which it counts offline.
         table: Its offline table.
         partition: A committed partition.
         online: Where it is published.
@@ -91,6 +96,8 @@ def publish_partition(
         StoreUnavailableError: A store broke off; publish again.
     """
     _check_online(group)
+    group = _recorded(group, table.snapshot())
+    table = replace(table, spec=feature_table(group, buckets=table.spec.buckets))
     published = registry.register(group)
     group = registry.document(published.document)
     rows = OnlineGroup(online, published.group_id, group.reference)
@@ -106,7 +113,9 @@ def unpublished_partitions(
 ) -> list[str]:
     """The partitions whose newest commit is not published, in order.
 
-    A commit that was deferred counts only if its publish was begun by somebody.
+    A commit that was deferred counts only if its publish was begun by somebody. Where every commit
+    is published, but the group's document is not the one in force offline, or no version is live,
+    it is one of the published partitions: publishing it again makes up for that.
     """
     published = online.manifest().groups.get(group.name)
     version = published.versions.get(group.version) if published else None
@@ -115,17 +124,32 @@ def unpublished_partitions(
         if version is None
         else OnlineGroup(online, version.group_id, group.reference).state()
     )
-    commits = table.snapshot().commits
+    snapshot = table.snapshot()
+    commits = snapshot.commits
     left = [
         partition
         for partition, commit in commits.items()
         if is_due(commit, state) and not is_published(group, commits, commit, state)
     ]
     marked = [partition for partition in commits if partition in state.markers]
-    if not left and marked and published is not None and published.live is None:
-        # Its publisher died between the marker and going live; publishing again makes up for it.
-        return marked[-1:]
+    if not left and marked and published is not None and version is not None:
+        # Its publisher died between the marker and going live, or before a changed document was
+        # registered that a commit without rows had recorded.
+        recorded = _recorded(group, snapshot)
+        if published.live is None or not _is_registered(recorded, version, online):
+            return marked[-1:]
     return left
+
+
+def _recorded(group: FeatureGroupSpec, snapshot: TableSnapshot) -> FeatureGroupSpec:
+    """The group as the offline table says that it is."""
+    return group if snapshot.document is None else decode_document(snapshot.document)
+
+
+def _is_registered(group: FeatureGroupSpec, version: PublishedVersion, online: OnlineStore) -> bool:
+    with online.errors() as client:
+        raw = client.get(store_keys.document_key(online.namespace, version.document))
+    return isinstance(raw, bytes) and replace(decode_document(raw), schemas=()) == group
 
 
 class _Publisher:

@@ -15,7 +15,7 @@ from headrace.contract.rows import from_microseconds
 from headrace.contract.status import Status
 from headrace.resources.offline.offline_table import Computation
 from headrace.resources.online.online_store import OnlineStore
-from headrace.resources.online.publisher import publish_partition
+from headrace.resources.online.publisher import publish_partition, unpublished_partitions
 from headrace.resources.online.registry import Registry
 from headrace.serving.online_features import OnlineFeatures
 from headrace.tests.laws.asking import Asking
@@ -50,6 +50,8 @@ class Stage:
     Attributes:
         history: The changes that were committed, in order.
         committed: By partition number and generation: the table version, and the rows.
+        deferred: Partition numbers and generations that nobody publishes without being asked.
+        begun: Partition numbers that somebody has begun to publish.
         finished: By partition number: the greatest generation whose publish came to its end.
         floor: Snapshot groups: the greatest order whose publish came to its end.
     """
@@ -60,6 +62,8 @@ class Stage:
     asking: Asking
     history: list[Change] = field(default_factory=list)
     committed: dict[tuple[int, int], tuple[int, Sequence[Fact]]] = field(default_factory=dict)
+    deferred: set[tuple[int, int]] = field(default_factory=set)
+    begun: set[int] = field(default_factory=set)
     finished: dict[int, int] = field(default_factory=dict)
     floor: tuple[datetime, int] | None = None
     is_live: bool = False
@@ -69,10 +73,17 @@ class Stage:
         """The newest generation of every committed partition."""
         return dict(sorted(self.committed))
 
-    @property
     def is_published(self) -> bool:
-        """Whether the publish of every commit came to its end."""
-        return self.finished == self.generations
+        """Whether nothing is left to publish, also of what waits to be asked for."""
+        waiting = [
+            number
+            for number, generation in self.generations.items()
+            if (number, generation) in self.deferred and self.finished.get(number, 0) < generation
+        ]
+        with OnlineStore(self.url, _NAMESPACE) as online:
+            table = self.store.table(self.world.table)
+            left = unpublished_partitions(self.world.group, table, online)
+        return not left and not waiting
 
     @property
     def entities(self) -> list[tuple[KeyValue, ...]]:
@@ -85,12 +96,12 @@ class Stage:
         if isinstance(step, Commit):
             self._commit(step)
         else:
-            numbers = list(self.generations)
-            self.publish(numbers[step.pick % len(numbers)], step)
+            self.publish(step.number, step)
 
     def publish(self, number: int, step: Publish | None = None) -> None:
         """Publish a partition; answers are checked each time before the store is spoken to."""
         step = step or Publish(number)
+        self.begun.add(number)
         moments = iter(range(1_000_000))
 
         def before() -> None:
@@ -168,6 +179,7 @@ class Stage:
             assert self.floor is None or (at, generation) >= self.floor
         else:
             assert generation >= self.finished.get(number, 0)
+        assert number in self.begun
         version, facts = self.committed[number, generation]
         assert version == table_version
         (fact,) = [
@@ -182,24 +194,33 @@ class Stage:
         assert values == padded[: len(values)]
 
     def _commit(self, step: Commit) -> None:
+        """Commit a change; or repeat the last one, perhaps by a group that changed in place."""
         self.world = step.world
+        repeated = step.repeated and bool(self.history)
+        change = self.history[-1] if repeated else step.change
+        number_of_change = len(self.history) - repeated
         commits = self.store.table(step.world.table).commit_all(
             [
                 Computation(
                     step.world.key_of(number),
                     step.world.frame(facts),
-                    f"change {len(self.history)}",
+                    f"change {number_of_change}",
                     {},
                 )
-                for number, facts in step.change.items()
+                for number, facts in change.items()
             ],
             run_id="run",
             code_version="code",
             publish="deferred" if step.deferred else "auto",
         )
-        self.history.append(step.change)
-        for commit, (number, facts) in zip(commits, step.change.items(), strict=True):
+        assert [commit.no_op for commit in commits] == [repeated] * len(change)
+        if repeated:
+            return
+        self.history.append(change)
+        for commit, (number, facts) in zip(commits, change.items(), strict=True):
             self.committed[number, commit.generation] = (commit.version, facts)
+            if step.deferred:
+                self.deferred.add((number, commit.generation))
 
     def clocks(self) -> list[datetime]:
         """Times from the newest partition's end on, at and around which an answer changes."""

@@ -74,7 +74,12 @@ class World:
         return self.start_of(number).strftime(_KEY_FORMATS[self.group.partitions])
 
     def frame(self, facts: Sequence[Fact]) -> pl.DataFrame:
-        rows = [(*fact.entity, fact.event_timestamp, *fact.values) for fact in facts]
+        """The rows; features that the group has got since they were drawn are null."""
+        width = len(self.group.features)
+        rows = [
+            (*fact.entity, fact.event_timestamp, *fact.values, *[None] * (width - len(fact.values)))
+            for fact in facts
+        ]
         return pl.DataFrame(rows, schema=self.table.schema, orient="row")
 
     def spine(self, asked: Sequence[Asked]) -> pl.DataFrame:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from headrace.contract.errors import (
     StateLostError,
     UnknownNameError,
 )
-from headrace.contract.feature_group import Online
+from headrace.contract.feature_group import FeatureGroupSpec, Online
 from headrace.contract.rows import to_microseconds
 from headrace.resources.online.publisher import unpublished_partitions
 from headrace.resources.online.row_encoding import encode_values
@@ -257,6 +258,32 @@ def test_a_full_store_refuses_and_goes_on_serving(snapshot: Stage, valkey_url: s
     assert snapshot.served() == {1: (day(2), 1, 1.0)}
 
 
+def test_a_changed_document_counts_online_once_it_is_recorded_offline_and_is_never_forgotten(
+    snapshot: Stage,
+) -> None:
+    commit = snapshot.commit(1, [(1, 1.0)])
+    snapshot.publish(1)
+    declared = stage_with(snapshot, replace(snapshot.group, ttl=timedelta(days=9)))
+
+    declared.publish(1)
+    before = registered_ttl(declared)
+    recorded = declared.table.commit(
+        key_of(1),
+        declared.frame(1, [(1, 1.0)]),
+        identity=commit.identity,
+        run_id="run",
+        code_version="1",
+        verdicts={},
+    )
+    left = unpublished_partitions(declared.group, declared.table, declared.online)
+    declared.publish(1)
+
+    assert recorded.no_op
+    assert (before, registered_ttl(declared)) == (timedelta(days=3), timedelta(days=9))
+    assert left == [key_of(1)]
+    assert unpublished_partitions(declared.group, declared.table, declared.online) == []
+
+
 def test_a_group_that_is_not_online_is_not_published(valkey_url: str, tmp_path: Path) -> None:
     stage = stage_of(group_of(None), valkey_url, tmp_path)
 
@@ -269,6 +296,16 @@ def test_a_partition_that_was_never_committed_is_named(snapshot: Stage) -> None:
 
     with pytest.raises(UnknownNameError, match="'2017-01-02'"):
         snapshot.publish(2)
+
+
+def stage_with(stage: Stage, group: FeatureGroupSpec) -> Stage:
+    return Stage(group, stage.online, stage.offline)
+
+
+def registered_ttl(stage: Stage) -> timedelta | None:
+    published = stage.registry.published(stage.group.name, stage.group.version)
+    assert published is not None
+    return stage.registry.document(published.document).ttl
 
 
 def _encoded(
