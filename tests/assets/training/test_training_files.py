@@ -17,7 +17,6 @@ from headrace.assets.point_in_time import (
     training_frame,
     write_training_set,
 )
-from headrace.assets.training.spine_slices import Spine
 from headrace.assets.training.training_files import training_files, write_text
 from headrace.contract.errors import (
     ContentDiffersError,
@@ -81,7 +80,11 @@ def test_a_folder_holds_parts_of_the_same_rows_and_one_receipt(
 def test_a_name_with_a_suffix_is_one_file(
     store: OfflineStore, spine: Path, tmp_path: Path, kind: str
 ) -> None:
-    spines: dict[str, Spine] = {"file": spine, "plan": pl.scan_parquet(spine), "frame": SPINE}
+    spines: dict[str, Path | pl.LazyFrame | pl.DataFrame] = {
+        "file": spine,
+        "plan": pl.scan_parquet(spine),
+        "frame": SPINE,
+    }
     (tmp_path / "set.parquet").write_text("an older one")
 
     receipt = write_training_set(spines[kind], "spend", store, tmp_path / "set.parquet")
