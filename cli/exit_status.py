@@ -4,7 +4,7 @@
 1    the answer is no: rows were refused, a run failed, the online store differs, a version is gone
 2    asked for in a way that cannot be answered: an unknown name, a wrong option or type
 3    a store or server did not answer
-4    this process cannot run here: home in use, port taken, another clock
+4    this process cannot run here: home in use, port taken, another clock, a file cannot be written
 5    a declaration is wrong
 130  interrupted
 """

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from ...contract.document import canonical_json, digest
 from ...contract.errors import InvalidArgumentError
+from ...contract.references import parse_reference
 
 FORMAT = 1
 _DECIDES_NOTHING = ("made_by", "spine_parts")
@@ -109,7 +110,11 @@ class Receipt:
 
 
 def _values(found: Mapping[str, Any]) -> dict[str, Any]:
-    known_at = found["known_at"]
+    known_at, read = found["known_at"], {each["group"] for each in found["tables"]}
+    for text in found["features"]:
+        reference = parse_reference(text)
+        if f"{reference.group}@{reference.version}" not in read:
+            raise KeyError(text)
     values = {name: found[name] for name in Receipt.__dataclass_fields__}
     return {
         **values,

@@ -44,16 +44,16 @@ def check_out(out: Path) -> None:
 class TrainingFiles:
     """Takes the rows of a training set, part by part, in order."""
 
-    def __init__(self, place: Path, *, in_parts: bool) -> None:
-        """Name the place: a folder that exists, or a file that is written with the last part."""
-        self._place, self._in_parts = place, in_parts
+    def __init__(self, place: Path, out: Path, *, in_parts: bool) -> None:
+        """Name the place, a folder or a file that exists, and what messages call it."""
+        self._place, self._out, self._in_parts = place, out, in_parts
         self.count = 0
         self._waiting: list[pl.DataFrame] = []
 
     def add(self, part: pl.DataFrame) -> None:
         """Write the next part, or keep it for the one file."""
         if self._in_parts:
-            _write(part, self._place / f"part-{self.count:05}.parquet")
+            self._write(part, self._place / f"part-{self.count:05}.parquet")
         else:
             self._waiting.append(part)
         self.count += 1
@@ -61,7 +61,13 @@ class TrainingFiles:
     def finish(self) -> None:
         """Write what waits."""
         if self._waiting:
-            _write(pl.concat(self._waiting), self._place)
+            self._write(pl.concat(self._waiting), self._place)
+
+    def _write(self, part: pl.DataFrame, path: Path) -> None:
+        with _system_errors(self._out), path.open("wb") as file:
+            part.write_parquet(file)
+            file.flush()
+            os.fsync(file.fileno())  # the name it gets must not outlive a loss of power empty
 
 
 @contextmanager
@@ -76,12 +82,12 @@ def training_files(out: Path) -> Iterator[TrainingFiles]:
     hidden = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with _system_errors(out):
-            if in_parts:
-                hidden.mkdir()
-        files = TrainingFiles(hidden, in_parts=in_parts)
+            # At once, also for a file: a place that refuses says so before the work is done.
+            hidden.mkdir() if in_parts else hidden.touch()
+        files = TrainingFiles(hidden, out, in_parts=in_parts)
         yield files
+        files.finish()
         with _system_errors(out):
-            files.finish()
             hidden.rename(target)  # onto an empty folder, too; never onto one that is not
     finally:
         if in_parts:
@@ -103,13 +109,6 @@ def write_text(path: Path, text: str) -> None:
             hidden.rename(path)
     finally:
         hidden.unlink(missing_ok=True)
-
-
-def _write(part: pl.DataFrame, path: Path) -> None:
-    with _system_errors(path), path.open("wb") as file:
-        part.write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())  # the name it gets must not outlive a loss of power empty
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from headrace.assets.factory.lineage import lineage_of
 from headrace.assets.factory.steps import PUBLISH_TAG
+from headrace.resources.offline.receipt_store import ReceiptStore
 from headrace.tests.assets.factory.graph import WEEK, Graph, failure, graph_of
 from headrace.tests.assets.visits import DAYS
 
@@ -240,3 +241,28 @@ def test_a_training_set_is_recorded_with_its_receipt(graph: Graph) -> None:
     assert lineage.deps_by_column["visitor_last__page"] == [
         dg.TableColumnDep(dg.AssetKey(["offline", "visitor_last"]), "page")
     ]
+
+
+def test_a_training_set_is_run_again_after_corrections(graph: Graph) -> None:
+    graph.read_inputs()
+    graph.run(WEEK)
+    graph.run("offline/visitor_last")
+    store = graph.world.deployment.offline
+
+    def run() -> tuple[int, str]:
+        result = graph.run_one("training_sets/returns", partition=DAYS[9])
+        (event,) = result.asset_materializations_for_node("training_sets__returns")
+        receipt, generation = event.metadata["receipt"].value, event.metadata["generation"].value
+        assert isinstance(receipt, dict)
+        assert isinstance(generation, int)
+        return generation, str(receipt["id"])
+
+    first, repeated = run(), run()
+    graph.world.add((DAYS[7], 1, "a", 1.0))
+    graph.read_inputs()
+    graph.run(WEEK)
+    corrected = run()
+
+    assert repeated == first
+    assert [generation for generation, _ in (first, corrected)] == [1, 2]
+    assert sorted(ReceiptStore(store).ids()) == sorted({first[1], corrected[1]})

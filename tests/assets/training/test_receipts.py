@@ -126,6 +126,10 @@ def test_sets_of_the_same_have_the_same_id_whoever_made_them_and_however_cut(
         ("spine", "receipt: it is no receipt (JSONDecodeError"),
         ("[]", "it is no receipt"),
         ('{"format": 1}', "it is no receipt (KeyError("),
+        (
+            '{"format": 1, "known_at": null, "tables": [], "features": ["g@1:f"]}',
+            "(KeyError('g@1:f",
+        ),
         ('{"format": 2}', "its format is 2, and this release reads receipts of format 1"),
     ],
 )

@@ -80,10 +80,14 @@ def test_a_folder_holds_parts_of_the_same_rows_and_one_receipt(
 def test_a_name_with_a_suffix_is_one_file(
     store: OfflineStore, spine: Path, tmp_path: Path, kind: str
 ) -> None:
-    given = {"file": spine, "plan": pl.scan_parquet(spine), "frame": SPINE}[kind]
+    spines: dict[str, Path | pl.LazyFrame | pl.DataFrame] = {
+        "file": spine,
+        "plan": pl.scan_parquet(spine),
+        "frame": SPINE,
+    }
     (tmp_path / "set.parquet").write_text("an older one")
 
-    receipt = write_training_set(given, "spend", store, tmp_path / "set.parquet")
+    receipt = write_training_set(spines[kind], "spend", store, tmp_path / "set.parquet")
 
     frame, of_frame = training_frame(SPINE, "spend", store)
     assert_frame_equal(pl.read_parquet(tmp_path / "set.parquet"), frame)
@@ -144,6 +148,9 @@ def test_an_empty_spine_gives_a_folder_with_one_empty_part(
 def test_a_place_that_holds_something_is_refused_before_any_work(
     store: OfflineStore, spine: Path, tmp_path: Path
 ) -> None:
+    def refuse(_: int) -> None:
+        pytest.fail("rows were joined")
+
     (tmp_path / "set").mkdir()
     write_training_set(spine, "spend", store, tmp_path / "set")
 
@@ -152,7 +159,7 @@ def test_a_place_that_holds_something_is_refused_before_any_work(
         (tmp_path / "none" / "set", "is in a folder that does not exist"),
     ):
         with pytest.raises(InvalidArgumentError, match=said):
-            write_training_set(spine, "spend", store, out, on_rows=pytest.fail)
+            write_training_set(spine, "spend", store, out, on_rows=refuse)
 
 
 def test_a_spine_that_does_not_fit_leaves_nothing(store: OfflineStore, tmp_path: Path) -> None:
@@ -180,7 +187,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, out: str) -> None:
     rows = pl.DataFrame({"a": range(10_000)})
 
     with (
-        pytest.raises(OutputUnwritableError, match=r"cannot be written: .*[Tt]oo large"),
+        pytest.raises(OutputUnwritableError, match=rf"/{out} cannot be written: .*[Tt]oo large"),
         file_size_limit(1_000),
         training_files(tmp_path / out) as files,
     ):
