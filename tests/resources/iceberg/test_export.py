@@ -1,16 +1,20 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from pyiceberg.catalog import Catalog
+from pyiceberg.table import Table
 
 from headrace.contract.errors import InputNotCommittedError, StoreUnavailableError
 from headrace.contract.feature_group import DType, FeatureSpec
 from headrace.contract.partitions import HOURLY
 from headrace.resources.iceberg.catalog import open_catalog
-from headrace.resources.iceberg.export import DELTA_VERSION
+from headrace.resources.iceberg.export import DELTA_VERSION, export_group
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import OfflineTable
 from headrace.resources.offline.table_spec import feature_table
@@ -112,6 +116,42 @@ def test_what_came_and_went_is_one_snapshot(mirror: Mirror, spend: OfflineTable)
         assert second.snapshot_id == export.snapshot_id
         assert second.summary is not None
         assert second.summary[DELTA_VERSION] == str(spend.snapshot().version)
+    assert_mirrored(mirror, spend)
+
+
+class Interrupted:
+    """A catalog whose first answer is stale: somebody else exports before it is acted upon."""
+
+    def __init__(self, catalog: Catalog, interruption: Callable[[], object]) -> None:
+        self._catalog = catalog
+        self._interruptions = [interruption]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._catalog, name)
+
+    def load_table(self, identifier: str) -> Table:
+        try:
+            return self._catalog.load_table(identifier)
+        finally:
+            while self._interruptions:
+                self._interruptions.pop()()
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["the first one", "a later one"])
+def test_an_export_that_another_one_overtakes_registers_no_file_twice(
+    mirror: Mirror, spend: OfflineTable, *, is_first: bool
+) -> None:
+    if not is_first:
+        mirror.export()
+    commit(spend, 0, snapshot_rows(0, {1: -1.0}))
+    commit(spend, 3, snapshot_rows(3, {1: 1.0, 2: 2.0}))
+
+    with open_catalog(mirror.environment, mirror.store) as catalog:
+        interrupted = cast("Catalog", Interrupted(catalog, mirror.export))
+        export = export_group(mirror.store, interrupted, "spend")
+
+    assert export.no_op
+    assert mirror.snapshots() == (1 if is_first else 2)
     assert_mirrored(mirror, spend)
 
 
