@@ -78,6 +78,15 @@ def committed(table: OfflineTable) -> pl.DataFrame:
     return rows.sort(rows.columns)
 
 
+def assert_mirrored(mirror: Mirror, table: OfflineTable) -> None:
+    """Both readers see the rows of the Delta table, and the files of its newest version alone."""
+    expected = committed(table)
+    read = mirror.read().select(expected.columns)
+    assert read.sort(read.columns).equals(expected)
+    assert mirror.duckdb_rows(expected.columns) == expected.rows()
+    assert mirror.files() == set(table.snapshot().files())
+
+
 def _frame(table: Table, row_filter: str, columns: Sequence[str]) -> pl.DataFrame:
     rows = table.scan(row_filter=row_filter, selected_fields=tuple(columns)).to_arrow()
     frame = pl.DataFrame(rows)
