@@ -118,10 +118,17 @@ def test_dimensions_are_read_again_every_day_that_passes(world: World) -> None:
 MAINTAINED = ("maintenance/visitor_rank", "maintenance/visitor_week")
 
 
+def definitions_of(world: World) -> dg.Definitions:
+    return dg.Definitions(
+        assets=build_assets(world.declarations, Clock()),
+        resources={"deployment": world.deployment},
+    )
+
+
 def maintenance(instance: dg.DagsterInstance, world: World, clock: Clock) -> list[str] | str | None:
     """The assets that the schedule of maintenance requests, or why none."""
     schedule = maintenance_schedule([world.week, world.rank], clock)
-    definitions = dg.Definitions(assets=build_assets(world.declarations, clock))
+    definitions = definitions_of(world)
     context = dg.build_schedule_context(
         instance=instance, repository_def=definitions.get_repository_def()
     )
@@ -135,13 +142,13 @@ def maintenance(instance: dg.DagsterInstance, world: World, clock: Clock) -> lis
 
 
 def test_all_tables_are_maintained_in_one_run_that_others_go_before(world: World) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test() as instance:
         assert maintenance(instance, world, Clock()) == list(MAINTAINED)
 
 
 def test_a_table_that_is_being_computed_is_maintained_another_day(world: World) -> None:
-    definitions = dg.Definitions(assets=build_assets(world.declarations, Clock()))
-    with dg.DagsterInstance.ephemeral() as instance:
+    definitions = definitions_of(world)
+    with dg.instance_for_test() as instance:
         for planned in ("offline/visitor_week", "maintenance/visitor_rank"):
             instance.create_run_for_job(
                 definitions.resolve_implicit_global_asset_job_def(),
@@ -155,7 +162,7 @@ def test_a_table_that_is_being_computed_is_maintained_another_day(world: World) 
 
 
 def test_nothing_is_maintained_under_a_frozen_clock(world: World) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test() as instance:
         said = maintenance(instance, world, FROZEN)
 
     assert isinstance(said, str)
