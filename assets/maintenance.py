@@ -5,9 +5,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
 from ..contract.errors import StoreError
+from ..contract.feature_group import FeatureGroupSpec
 from ..resources.deployments import Deployment
 from ..resources.offline.maintenance.maintained import Kept, Maintenance, maintain_table
 from ..resources.offline.maintenance.vacuum import MIN_AGE
+from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.receipt_store import ReceiptStore
 from ..resources.online.needed_generations import kept_for_publishing
 from ..resources.online.online_store import OnlineStore
@@ -42,15 +44,27 @@ def maintain(
     table = deployment.offline.table(declared.table)
     kept = Kept()
     if isinstance(declared, FeatureGroup) and table.exists():
-        kept = _kept(declared, deployment)
+        with _online(deployment) as online:
+            kept = kept_versions(declared.spec, deployment.offline, online)
     return maintain_table(table, kept, min_age=min_age, dry_run=dry_run)
 
 
-def _kept(group: FeatureGroup, deployment: Deployment) -> Kept:
-    table, reference = deployment.offline.table(group.table), group.spec.reference
-    with _online(deployment) as online:
-        publishing = kept_for_publishing(group.spec, table, deployment.offline, online)
-    named = ReceiptStore(deployment.offline).named_versions().get(reference, set())
+def kept_versions(
+    group: FeatureGroupSpec, offline: OfflineStore, online: OnlineStore | None
+) -> Kept:
+    """The versions of a group's table that stay readable, and why.
+
+    Args:
+        group: The group, whose table is there.
+        offline: The store of its table and of the receipts.
+        online: A namespace of the store in which all namespaces publish; `None`: out of reach.
+
+    Raises:
+        StoreUnavailableError: The offline store cannot be read.
+        ReceiptUnreadableError: A stored receipt does not say which versions it names.
+    """
+    publishing = kept_for_publishing(group, offline, online)
+    named = ReceiptStore(offline).named_versions().get(group.reference, set())
     receipts = dict.fromkeys(named, "named by a stored receipt")
     return Kept({**publishing.versions, **receipts}, publishing.unknown)
 

@@ -178,12 +178,22 @@ class DuplicateRowsError(DataError):
 class SchemaChangeError(DataError):
     """A table's schema would change in a way that its readers cannot follow."""
 
-    def __init__(self, *, table: str, changes: Sequence[str]) -> None:
-        """List the changes; the way forward is a new version of the group."""
-        self.table, self.changes = table, tuple(changes)
+    def __init__(self, *, table: str, changes: Sequence[str], next_version: int | None) -> None:
+        """List the changes; the way forward is a new version of the group.
+
+        `next_version` is that version's number; `None` for a table that has no versions.
+        """
+        self.table, self.changes, self.next_version = table, tuple(changes), next_version
+        remedy = (
+            "declare it under another name instead"
+            if next_version is None
+            else "declare the group with the next version instead, beside this one"
+            f" (version={next_version}), backfill it, and promote it when it is complete"
+        )
+        added = "column" if next_version is None else "feature"
         super().__init__(
-            f"{table}: {'; '.join(changes)}. Only adding a nullable feature works in place;"
-            " declare the group with the next version instead",
+            f"{table}: {'; '.join(changes)}."
+            f" Only adding a nullable {added} works in place; {remedy}",
         )
 
 

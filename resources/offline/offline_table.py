@@ -12,7 +12,7 @@ from deltalake.exceptions import CommitFailedError
 
 from ...contract.document import digest
 from ...contract.errors import CommitConflictError, StoreUnavailableError
-from . import delta_writes, row_checks
+from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
 from .table_snapshot import TableSnapshot
 from .table_spec import TableSpec
@@ -145,7 +145,7 @@ class OfflineTable:
     ) -> list[Commit]:
         """One attempt to commit what was checked; the log is locked and newly read."""
         handle = self.log.handle or self._create()
-        row_checks.check_evolution(self.spec, handle)
+        schema_evolution.check(self.spec, handle, self.log.document(handle.version()))
         newest = self.log.newest(handle.version())
         template = replace(template, committed_at=self.log.next_instant())
         wanted = [
@@ -196,7 +196,7 @@ class OfflineTable:
             self.spec.stored_schema,
             self.log.storage_options,
             partition_by=self.spec.partition_columns,
-            properties={row_checks.BUCKETS: str(self.spec.buckets)},
+            properties={schema_evolution.BUCKETS: str(self.spec.buckets)},
         )
         self.log.refresh()
         return self.log.opened()

@@ -1,21 +1,15 @@
-"""What rows and schemas have to fulfil before they are committed."""
+"""What rows have to fulfil before they are committed."""
 
 import polars as pl
-from deltalake import DeltaTable
 
-from ...contract.document import decode_document
 from ...contract.errors import (
     ColumnMismatchError,
     DuplicateRowsError,
     PartitionOutOfRangeError,
     RowsOutsidePartitionError,
-    SchemaChangeError,
 )
 from .dtypes import refusal_by_delta
 from .table_spec import WHOLE, KeyedPartitions, TableKind, TableSpec
-
-BUCKETS = "headrace.buckets"
-"""The table property that keeps the number of entity buckets."""
 
 
 def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -36,46 +30,6 @@ def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFram
     if spec.key:
         _check_key(spec, partition, ordered)
     return ordered
-
-
-def check_evolution(spec: TableSpec, table: DeltaTable) -> None:
-    """Compare the stored table with the declared one: nullable columns may be added, no more.
-
-    Raises:
-        SchemaChangeError: A column was removed or retyped, or added without being nullable; or the
-            number of entity buckets changed.
-    """
-    stored, declared = pl.Schema(table.schema()), spec.stored_schema
-    buckets = table.metadata().configuration.get(BUCKETS, str(spec.buckets))
-    if stored == declared and buckets == str(spec.buckets):
-        return
-    required = _required_features(spec)
-    changes = [
-        *(f"column {name!r} is gone" for name in stored if name not in declared),
-        *(
-            f"column {name!r} changes from {stored[name]} to {dtype}"
-            for name, dtype in declared.items()
-            if name in stored and stored[name] != dtype
-        ),
-        *(
-            f"column {name!r} is new but not nullable"
-            for name in declared
-            if name not in stored and name in required
-        ),
-    ]
-    if buckets != str(spec.buckets):
-        changes.append(f"entity buckets change from {buckets} to {spec.buckets}")
-    if changes:
-        raise SchemaChangeError(table=spec.path, changes=changes)
-
-
-def _required_features(spec: TableSpec) -> frozenset[str]:
-    """Columns that old rows could not go without."""
-    layout = frozenset((*spec.key, *spec.partition_columns, spec.event_timestamp or ""))
-    if spec.document is None:
-        return layout
-    group = decode_document(spec.document)
-    return layout | {feature.name for feature in group.features if not feature.nullable}
 
 
 def _check_columns(spec: TableSpec, frame: pl.DataFrame) -> None:

@@ -16,6 +16,7 @@ from ..offline.commit_log import Commit
 from ..offline.maintenance.maintained import Kept
 from ..offline.offline_store import OfflineStore
 from ..offline.offline_table import OfflineTable
+from ..offline.table_spec import feature_table
 from .online_group import GroupState, OnlineGroup
 from .online_store import OnlineStore
 
@@ -46,7 +47,7 @@ def needed_generations(
 
 
 def kept_for_publishing(
-    group: FeatureGroupSpec, table: OfflineTable, offline: OfflineStore, online: OnlineStore | None
+    group: FeatureGroupSpec, offline: OfflineStore, online: OnlineStore | None
 ) -> Kept:
     """The versions of a group's table that publishers and proofs of any namespace still read.
 
@@ -54,13 +55,13 @@ def kept_for_publishing(
     cannot be read, nothing can be said.
 
     Args:
-        group: As declared.
-        table: Its offline table.
-        offline: The store of that table.
+        group: The group.
+        offline: The store of its table.
         online: A namespace of the store in which all namespaces publish; `None`: out of reach.
     """
     if group.online is None:
         return Kept()
+    table = offline.table(feature_table(group))
     commits = table.snapshot().commits
     versions: dict[int, str] = {}
     for namespace in CatalogueTable(offline).namespaces(group.name, group.version):

@@ -20,6 +20,7 @@ COMMANDS = (
     "materialize",
     "publish",
     "verify",
+    "maintain",
     "lookup",
     "training-set",
     "export-iceberg",

@@ -7,9 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from headrace.assets.factory.asset_graph import build_assets
 from headrace.contract.clock import Clock
 from headrace.contract.partitions import HOURLY
-from headrace.sensors.schedules import dimensions_schedule, source_schedule
+from headrace.sensors.schedules import dimensions_schedule, maintenance_schedule, source_schedule
 from headrace.tests.assets.visits import DAYS, World, make_world
 
 FROZEN = Clock(datetime(2024, 1, 15, tzinfo=UTC))
@@ -112,3 +113,57 @@ def test_dimensions_are_read_again_every_day_that_passes(world: World) -> None:
 
     assert len(running.run_requests or ()) == 1
     assert not frozen.run_requests
+
+
+MAINTAINED = ("maintenance/visitor_rank", "maintenance/visitor_week")
+
+
+def definitions_of(world: World) -> dg.Definitions:
+    return dg.Definitions(
+        assets=build_assets(world.declarations, Clock()),
+        resources={"deployment": world.deployment},
+    )
+
+
+def maintenance(instance: dg.DagsterInstance, world: World, clock: Clock) -> list[str] | str | None:
+    """The assets that the schedule of maintenance requests, or why none."""
+    schedule = maintenance_schedule([world.week, world.rank], clock)
+    definitions = definitions_of(world)
+    context = dg.build_schedule_context(
+        instance=instance, repository_def=definitions.get_repository_def()
+    )
+    data = schedule.evaluate_tick(context)
+    if not data.run_requests:
+        return data.skip_message
+    (request,) = data.run_requests
+    assert request.tags["dagster/priority"] == "-10"
+    assert request.asset_selection is not None
+    return sorted(key.to_user_string() for key in request.asset_selection)
+
+
+def test_all_tables_are_maintained_in_one_run_that_others_go_before(world: World) -> None:
+    with dg.instance_for_test() as instance:
+        assert maintenance(instance, world, Clock()) == list(MAINTAINED)
+
+
+def test_a_table_that_is_being_computed_is_maintained_another_day(world: World) -> None:
+    definitions = definitions_of(world)
+    with dg.instance_for_test() as instance:
+        for planned in ("offline/visitor_week", "maintenance/visitor_rank"):
+            instance.create_run_for_job(
+                definitions.resolve_implicit_global_asset_job_def(),
+                asset_selection=frozenset({dg.AssetKey(planned.split("/"))}),
+                status=dg.DagsterRunStatus.STARTED,
+            )
+
+        assert maintenance(instance, world, Clock()) == (
+            "Every table is being computed or maintained."
+        )
+
+
+def test_nothing_is_maintained_under_a_frozen_clock(world: World) -> None:
+    with dg.instance_for_test() as instance:
+        said = maintenance(instance, world, FROZEN)
+
+    assert isinstance(said, str)
+    assert said.startswith("The clock of this home is frozen at 2024-01-15")

@@ -65,6 +65,7 @@ def maintain_table(
     if not table.exists():
         return Maintenance(table.spec.path, None, None, None, kept, 0.0, dry_run)
     with table.errors("all"):
+        # What is derived from the table's files (a history) comes first: it reads recent versions.
         compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
         written = checkpoint(table, dry_run=dry_run)
         removed = (

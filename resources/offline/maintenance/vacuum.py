@@ -69,8 +69,9 @@ def vacuum(
         full=True,
         keep_versions=sorted(versions),
     )
-    found = folder(table.uri, options).get_file_info(names) if names else []
-    if names and not dry_run:
+    # Among them are files that an earlier vacuum removed.
+    sizes = _sizes(table, names)
+    if sizes and not dry_run:
         handle.vacuum(
             hours,
             dry_run=False,
@@ -79,8 +80,15 @@ def vacuum(
             keep_versions=sorted(versions),
         )
         table.log.refresh()
-    sizes = [file.size or 0 for file in found if file.type is pyarrow.fs.FileType.File]
-    return Vacuum(len(names), sum(sizes))
+    return Vacuum(len(sizes), sum(sizes))
+
+
+def _sizes(table: OfflineTable, names: list[str]) -> list[int]:
+    """The bytes of each of these files that is there."""
+    if not names:
+        return []
+    found = folder(table.uri, table.log.storage_options).get_file_info(names)
+    return [file.size for file in found if file.type is pyarrow.fs.FileType.File]
 
 
 def _recent(handle: DeltaTable, min_age: timedelta) -> set[int]:

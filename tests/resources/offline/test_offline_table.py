@@ -16,7 +16,6 @@ from headrace.contract.errors import (
     DuplicateRowsError,
     PartitionOutOfRangeError,
     RowsOutsidePartitionError,
-    SchemaChangeError,
 )
 from headrace.contract.feature_group import DType, FeatureSpec, Online
 from headrace.contract.partitions import HOURLY
@@ -388,60 +387,6 @@ def test_a_refused_partition_leaves_the_last_good_one_in_place(spend: OfflineTab
         commit(spend, 0, snapshot_rows(1, {1: 2.0}))
 
     assert amounts(spend) == [(1, 1.0)]
-
-
-def test_a_nullable_feature_may_be_added_and_is_null_in_older_partitions(
-    spend: OfflineTable, store: OfflineStore
-) -> None:
-    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
-    visits = FeatureSpec("visits", DType.INT64, nullable=True)
-    wider = replace(SPEND, features=(visits, *SPEND.features))
-    table = store.table(feature_table(wider))
-
-    commit(
-        table,
-        1,
-        snapshot_rows(1, {1: 2.0}).with_columns(visits=pl.lit(7)).cast({"visits": pl.Int64}),
-    )
-
-    assert table.snapshot().scan().collect()["visits"].to_list() == [None, 7]
-    assert table.snapshot(version=1).scan().collect()["visits"].to_list() == [None]
-
-
-@pytest.mark.parametrize(
-    ("features", "said"),
-    [
-        (SPEND.features[:1], "column 'store' is gone"),
-        (
-            (FeatureSpec("amount", DType.FLOAT32), SPEND.features[1]),
-            "column 'amount' changes from Float64 to Float32",
-        ),
-        (
-            (*SPEND.features, FeatureSpec("visits", DType.INT64)),
-            "column 'visits' is new but not nullable",
-        ),
-    ],
-)
-def test_a_change_that_readers_cannot_follow_asks_for_a_new_version(
-    spend: OfflineTable, store: OfflineStore, features: tuple[FeatureSpec, ...], said: str
-) -> None:
-    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
-    spec = feature_table(replace(SPEND, features=features))
-
-    with pytest.raises(
-        SchemaChangeError, match="declare the group with the next version"
-    ) as refusal:
-        commit(store.table(spec), 1, pl.DataFrame(schema=spec.schema))
-
-    assert said in str(refusal.value)
-    assert pl.Schema(DeltaTable(spend.uri).schema()) == spend.spec.stored_schema
-
-
-def test_the_number_of_buckets_is_fixed(spend: OfflineTable, store: OfflineStore) -> None:
-    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
-
-    with pytest.raises(SchemaChangeError, match="entity buckets change from 1 to 2"):
-        commit(store.table(feature_table(SPEND, buckets=2)), 1, snapshot_rows(1, {1: 1.0}))
 
 
 def test_a_writer_that_counted_from_an_older_version_conflicts(spend: OfflineTable) -> None:

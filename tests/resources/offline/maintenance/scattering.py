@@ -38,7 +38,7 @@ def _write(
 ) -> None:
     while True:
         try:
-            return write_deltalake(DeltaTable(table.uri), rows, mode=mode, predicate=predicate)
+            return write_deltalake(DeltaTable(table.uri), rows, mode=mode, predicate=predicate)  # type: ignore[arg-type]  # overloads
         except CommitFailedError:  # a compaction was here meanwhile
             continue
 
