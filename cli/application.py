@@ -10,11 +10,14 @@ from ..contract.errors import HeadraceError
 from . import (
     demo,
     describe,
+    drop,
     groups,
     lookup,
     materialize,
     preview,
+    promote,
     publish,
+    rebuild,
     serve,
     status,
     training_set,
@@ -27,6 +30,8 @@ from .exit_status import exit_status, missing_extra
 _EVERYTHING = "Run it all"
 _LOOK = "See what there is"
 _COMPUTE = "Compute and publish"
+_VERSIONS = "Switch versions"
+_STORE = "Look after the online store"
 _READ = "Read features"
 
 
@@ -50,6 +55,11 @@ def application() -> typer.Typer:
         (_COMPUTE, materialize.materialize),
         (_COMPUTE, publish.publish),
         (_COMPUTE, verify.verify),
+        (_VERSIONS, promote.promote),
+        (_VERSIONS, promote.rollback),
+        (_VERSIONS, drop.drop),
+        (_STORE, rebuild.rebuild),
+        (_STORE, drop.collect),
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
     ):

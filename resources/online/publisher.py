@@ -27,7 +27,8 @@ from .projection import (
     scan_commit,
     window_of,
 )
-from .publication_state import is_due, is_published, is_superseded
+from .publication_state import is_published, is_superseded
+from .reconciliation import complete_if_covered, state_of
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
@@ -94,47 +95,27 @@ def publish_partition(
     published = registry.register(group)
     group = registry.document(published.document)
     rows = OnlineGroup(online, published.group_id, group.reference)
-    publisher = _Publisher(group, published.group_id, table, rows)
+    publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
     publication = publisher.publish_newest(partition, repeat=repeat)
     if not publication.superseded:
         registry.go_live_first(group.name, group.version)
     return publication
 
 
-def unpublished_partitions(
-    group: FeatureGroupSpec, table: OfflineTable, online: OnlineStore
-) -> list[str]:
-    """The partitions whose newest commit is not published, in order.
-
-    A commit that was deferred counts only if its publish was begun by somebody.
-    """
-    published = online.manifest().groups.get(group.name)
-    version = published.versions.get(group.version) if published else None
-    state = (
-        GroupState(None, None, {}, {}, 0)
-        if version is None
-        else OnlineGroup(online, version.group_id, group.reference).state()
-    )
-    commits = table.snapshot().commits
-    left = [
-        partition
-        for partition, commit in commits.items()
-        if is_due(commit, state) and not is_published(group, commits, commit, state)
-    ]
-    marked = [partition for partition in commits if partition in state.markers]
-    if not left and marked and published is not None and published.live is None:
-        # Its publisher died between the marker and going live; publishing again makes up for it.
-        return marked[-1:]
-    return left
-
-
 class _Publisher:
     """Publishes partitions of one group."""
 
     def __init__(
-        self, group: FeatureGroupSpec, group_id: int, table: OfflineTable, rows: OnlineGroup
+        self,
+        group: FeatureGroupSpec,
+        group_id: int,
+        table: OfflineTable,
+        rows: OnlineGroup,
+        *,
+        registry: Registry,
     ) -> None:
         self._group = group
+        self._registry = registry
         self._group_id = group_id
         self._table = table
         self._rows = rows
@@ -149,7 +130,8 @@ class _Publisher:
                     raise
 
     def _publish(self, partition: str, *, repeat: bool) -> Publication:
-        snapshot, state = self._table.snapshot(), self._rows.state()
+        snapshot = self._table.snapshot()
+        state = state_of(self._rows, self._group, snapshot.commits, self._registry)
         commit = snapshot.commits.get(partition)
         if commit is None:
             raise UnknownNameError(
@@ -165,8 +147,14 @@ class _Publisher:
             superseded=is_superseded(self._group, snapshot.commits, commit, state),
         )
         if not repeat and is_published(self._group, snapshot.commits, commit, state):
-            return replace(publication, already_published=True)
-        return self._project(publication, snapshot, commit)
+            publication = replace(publication, already_published=True)
+        else:
+            if commit.publish == "deferred":
+                self._registry.release(self._group, partition, commit.generation)
+            publication = self._project(publication, snapshot, commit)
+        if state.floor is None and self._group.online is Online.UPSERT:
+            complete_if_covered(self._rows, self._group, self._table, self._registry)
+        return publication
 
     def _project(
         self, publication: Publication, snapshot: TableSnapshot, commit: Commit

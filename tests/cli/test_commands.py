@@ -20,6 +20,11 @@ COMMANDS = (
     "materialize",
     "publish",
     "verify",
+    "promote",
+    "rollback",
+    "drop",
+    "rebuild",
+    "collect",
     "lookup",
     "training-set",
 )

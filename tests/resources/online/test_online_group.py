@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -66,7 +68,7 @@ def test_an_older_generation_is_refused_once_a_newer_one_has_begun(group: Online
     with pytest.raises(FencedError):
         group.begin("P", 1)
     assert group.rows([KEY]) == [None]
-    assert group.state() == GroupState(None, None, {"P": 2}, {}, 2)
+    assert replace(group.state(), epoch=None) == GroupState(None, None, {"P": 2}, {}, 2)
 
 
 def test_a_partition_is_not_fenced_by_another(group: OnlineGroup) -> None:
@@ -97,7 +99,7 @@ def test_floor_watermark_and_marker_are_only_raised(group: OnlineGroup) -> None:
 
     group.finish(early, watermark=Order(10, 1), floor=Order(10, 1))
 
-    assert group.state() == GroupState(
+    assert replace(group.state(), epoch=None) == GroupState(
         Order(20, 1), Order(20, 1), {"P": 1, "Q": 1}, {"P": 1, "Q": 1}, 2
     )
 
