@@ -174,11 +174,8 @@ def _retire(online: OnlineStore, group_id: int, reference: str) -> None:
 
 
 def _unlink(online: OnlineStore, keys: Sequence[bytes], reference: str) -> int:
-    with online.errors(reference) as client, client.pipeline(transaction=False) as pipeline:
-        for some in _chunks(keys):
-            pipeline.unlink(*some)
-        return sum(pipeline.execute())
-
-
-def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    return (keys[at : at + _KEYS_AT_ONCE] for at in range(0, len(keys), _KEYS_AT_ONCE))
+    freed = 0
+    with online.errors(reference) as client:
+        for at in range(0, len(keys), _KEYS_AT_ONCE):
+            freed += int(client.unlink(*keys[at : at + _KEYS_AT_ONCE]))
+    return freed
