@@ -104,10 +104,13 @@ def _published(installation: "Installation") -> tuple[dict[str, dict], dict[str,
         online, registry = publishing.online, publishing.registry
         groups = [group for group in installation.groups(None) if group.spec.online is not None]
         left = unpublished(groups, installation.deployment, publishing)
+        recorded = registry.recorded().versions
         for group in groups:
             reference = group.spec.reference
             found[reference] = {**_NOTHING, "unpublished_partitions": list(left.get(group, ()))}
             version = registry.published(group.name, group.version)
+            if version is None and (group.name, group.version) in recorded:
+                found[reference]["complete"] = False  # the store lost even its catalogue
             if version is not None:
                 state = OnlineGroup(online, version.group_id, reference).state()
                 memory = group_memory(group.spec, installation.table(group), online, registry)
