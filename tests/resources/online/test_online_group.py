@@ -185,3 +185,34 @@ def test_the_stored_keys_are_those_of_the_group_alone(valkey_url: str, group_id:
     found = OnlineGroup(store, group_id, "group@1").stored_keys()
 
     assert sorted(found) == sorted(keys[group_id])
+
+
+def test_only_the_state_that_was_found_complete_is_said_to_be(
+    group: OnlineGroup, valkey_url: str
+) -> None:
+    group.begin("P", 1)
+    epoch = group.state().epoch
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+    group.begin("P", 1)
+
+    with pytest.raises(StateLostError):
+        group.complete(epoch)
+    with pytest.raises(StateLostError):
+        group.complete(None)
+
+    assert group.state().floor is None
+
+
+def test_a_state_that_never_began_is_not_complete(group: OnlineGroup) -> None:
+    with pytest.raises(StateLostError):
+        group.complete(group.state().epoch)
+
+
+def test_a_complete_state_keeps_a_greater_floor(group: OnlineGroup) -> None:
+    claim = group.begin("P", 1)
+    group.finish(claim, watermark=Order(5, 1), floor=Order(5, 1))
+
+    group.complete(group.state().epoch)
+
+    assert group.state().floor == Order(5, 1)

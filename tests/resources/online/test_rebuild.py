@@ -190,7 +190,10 @@ def test_a_correction_in_the_middle_of_a_rebuild_is_what_it_ends_with(
     behind = stage_of(group_of(Online.UPSERT), valkey_url, tmp_path)
     behind.commit(1, [(4, 9, 1.0)])
     behind.commit(2, [(4, 9, 2.0), (1, 9, 2.0)])
-    with Gate(valkey_url, holds=b"headrace_v1_put") as gate, ThreadPoolExecutor(1) as thread:
+    with (
+        Gate(valkey_url, holds=b"\r\nheadrace_v1_put\r\n") as gate,
+        ThreadPoolExecutor(1) as thread,
+    ):
         through = replace(behind, online=OnlineStore(gate.url, "test"))
         gate.open.clear()
         rebuilding = thread.submit(rebuild, through)
