@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..contract.document import decode_document
 from ..resources.deployments import Deployment, Publishing
-from ..resources.online.publisher import Publication, publish_partition, unpublished_partitions
+from ..resources.offline.table_spec import feature_table
+from ..resources.online.publisher import Publication, publish_partition
+from ..resources.online.rebuild import Rebuild, rebuild_group
+from ..resources.online.reconciliation import unpublished_partitions
 from .declarations import FeatureGroup
 from .discovery import Declarations
 from .model_inputs import FeatureService
@@ -19,13 +23,16 @@ def publish_partitions(
 ) -> Iterator[Publication]:
     """Publish the newest commit of each partition, in time's order; passes over what has none.
 
-    Commits that were deferred are passed over, too, unless `deferred` asks for them.
+    Commits that were deferred are passed over, too, unless `deferred` asks for them; so is a
+    version that was dropped.
 
     Raises:
         StoreError: A store broke off; what was yielded is published, and the call may be repeated.
     """
     table = deployment.offline.table(group.table)
     commits = table.snapshot().commits
+    if (group.name, group.version) in publishing.registry.recorded().dropped:
+        return
     for partition in sorted(set(partitions) & set(commits)):
         if deferred or commits[partition].publish != "deferred":
             yield publish_partition(
@@ -63,9 +70,10 @@ def unpublished(
     A commit that was deferred is none of them. They are left behind where a step failed after it
     had committed, a publish broke off, or the online store was replaced.
     """
+    recorded = publishing.registry.recorded()
     left = {
         group: unpublished_partitions(
-            group.spec, deployment.offline.table(group.table), publishing.online
+            group.spec, deployment.offline.table(group.table), publishing.online, recorded
         )
         for group in groups
         if group.spec.online is not None
@@ -85,7 +93,40 @@ def publish_unpublished(
     published: list[Publication] = []
     wanted = list(declarations.groups.values() if groups is None else groups)
     with deployment.publishing() as publishing:
+        publishing.registry.project()
         for group, partitions in unpublished(wanted, deployment, publishing).items():
             published += publish_partitions(group, partitions, deployment, publishing)
         register_services(declarations.services.values(), wanted, publishing)
     return published
+
+
+def rebuild_groups(
+    groups: Iterable[FeatureGroup],
+    declarations: Declarations,
+    deployment: Deployment,
+    *,
+    everything: bool = False,
+) -> Iterator[Rebuild]:
+    """Write all that is due of these groups into the online store; the catalogue comes first.
+
+    Passes over versions that were dropped, and groups that are never published, or of which nothing
+    is committed. With `everything` versions follow that are published, but not declared any more.
+
+    Raises:
+        StoreError: A store broke off; the call may be repeated.
+    """
+    wanted = list(groups)
+    with deployment.publishing() as publishing:
+        publishing.registry.project()
+        recorded = publishing.registry.recorded()
+        specs = {(group.name, group.version): group.spec for group in wanted}
+        if everything:
+            others = sorted(recorded.versions.keys() - specs.keys())
+            specs |= {key: decode_document(recorded.versions[key].document) for key in others}
+        for key, spec in specs.items():
+            table = deployment.offline.table(feature_table(spec))
+            if spec.online is not None and key not in recorded.dropped and table.snapshot().commits:
+                yield rebuild_group(
+                    spec, table, online=publishing.online, registry=publishing.registry
+                )
+        register_services(declarations.services.values(), wanted, publishing)

@@ -10,13 +10,16 @@ from ..contract.errors import HeadraceError
 from . import (
     demo,
     describe,
+    drop,
     export_iceberg,
     groups,
     lookup,
     maintain,
     materialize,
     preview,
+    promote,
     publish,
+    rebuild,
     replay,
     serve,
     status,
@@ -30,6 +33,8 @@ from .exit_status import exit_status, missing_extra
 _EVERYTHING = "Run it all"
 _LOOK = "See what there is"
 _COMPUTE = "Compute and publish"
+_VERSIONS = "Switch versions"
+_STORE = "Look after the online store"
 _READ = "Read features"
 
 
@@ -54,6 +59,11 @@ def application() -> typer.Typer:
         (_COMPUTE, publish.publish),
         (_COMPUTE, verify.verify),
         (_COMPUTE, maintain.maintain),
+        (_VERSIONS, promote.promote),
+        (_VERSIONS, promote.rollback),
+        (_VERSIONS, drop.drop),
+        (_STORE, rebuild.rebuild),
+        (_STORE, drop.collect),
         (_READ, lookup.lookup),
         (_READ, training_set.training_set),
         (_READ, export_iceberg.export_iceberg),

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 _WIDEST_LINE = 10_000
+_KILO = 1000
 _LARGEST_EXACT_INTEGER = 2**53  # of a JSON reader that keeps numbers as doubles
 
 
@@ -129,6 +130,15 @@ def in_words(duration: timedelta) -> str:
     days, hours = divmod(hours, 24)
     parts = [f"{days} d", f"{hours} h", f"{minutes} min", f"{rest.total_seconds():g} s"]
     return " ".join(part for part in parts if not part.startswith("0 ")) or "0 s"
+
+
+def in_bytes(count: int) -> str:
+    """An amount of memory as people say it: `512 B`, `1.5 MB`."""
+    amount, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= _KILO and len(units) > 1:
+        amount /= _KILO
+        del units[0]
+    return f"{amount:.0f} B" if units[0] == "B" else f"{amount:.1f} {units[0]}"
 
 
 def counted(count: int, thing: str) -> str:

@@ -1,7 +1,8 @@
 """How an error ends a command: the one table from error to exit status.
 
 0    done
-1    the answer is no: rows were refused, a run failed, the online store differs, a version is gone
+1    the answer is no: rows or a flip were refused, a run failed, the online store differs, what is
+     asked for is gone
 2    asked for in a way that cannot be answered: an unknown name, a wrong option or type
 3    a store or server did not answer
 4    this process cannot run here: home in use, port taken, another clock, a file cannot be written
@@ -18,6 +19,7 @@ from ..contract.errors import (
     RequestError,
     ServerError,
     StoreError,
+    VersionError,
 )
 
 _STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
@@ -26,6 +28,7 @@ _STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (ModuleNotFoundError, 2),
     (DataError, 1),
     (HistoryError, 1),
+    (VersionError, 1),
     (StoreError, 3),
     (ServerError, 3),
     (EnvironmentConflictError, 4),

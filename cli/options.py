@@ -23,6 +23,10 @@ Partitions: TypeAlias = Annotated[
         help="Partitions from A to B, both included (2017-12-01..2018-01-01), or one.",
     ),
 ]
+Force: TypeAlias = Annotated[
+    bool,
+    typer.Option("--force", help="Also where the target is published less far than what is live."),
+]
 Bind: TypeAlias = Annotated[
     str,
     typer.Option("--bind", metavar="HOST:PORT", help="Where the feature server listens."),

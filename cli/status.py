@@ -1,25 +1,29 @@
 """`headrace status`: how fresh everything is, what is published, what runs."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
 
 from ..contract.errors import ServerError, StoreError
-from .console import instant, show, show_json, show_table
+from .console import in_bytes, instant, show, show_json, show_table
 from .exit_status import exit_status
 from .options import AsJson
 
 if TYPE_CHECKING:
     from ..assets.declarations import FeatureGroup
     from ..contract.environment import Environment
+    from ..resources.online.memory import GroupMemory
     from .installation import Installation
 
 _RUNS = 5
 _NOTHING: dict[str, object] = {
     "published_partition": None,
+    "complete": None,
     "unpublished_partitions": [],
     "in_flight": [],
+    "memory": None,
 }
 
 
@@ -27,15 +31,18 @@ def status(*, json: AsJson = False) -> None:
     """Show freshness, what is committed and published, the last runs, and what answers.
 
     A group is fresh while the end of its newest committed partition is no older than it promises.
+    It answers once everything that is due is published in this online store; after the store lost
+    it, it answers ERROR until then. Memory is predicted from the rows' format, and sampled.
     The exit status is 3 when the online store does not answer.
     """
     from .installation import Installation
 
     installation = Installation.open()
     published: dict[str, dict] = {}
+    memory: dict[str, object] = {}
     trouble: StoreError | None = None
     try:
-        published = _published(installation)
+        published, memory = _published(installation)
     except StoreError as error:
         trouble = error
     live = installation.live_versions()
@@ -43,7 +50,7 @@ def status(*, json: AsJson = False) -> None:
     found = {
         "home": str(installation.environment.home),
         "clock": {"now": clock.now(), "frozen": clock.frozen_at is not None},
-        "online_store": _store(installation.environment, trouble),
+        "online_store": {**_store(installation.environment, trouble), **memory},
         "feature_server": _server(installation.environment),
         "feature_groups": [
             {
@@ -84,26 +91,41 @@ def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
     }
 
 
-def _published(installation: "Installation") -> dict[str, dict]:
-    """What is published of each group, by `group@version`."""
+def _published(installation: "Installation") -> tuple[dict[str, dict], dict[str, object]]:
+    """What is published of each group, by `group@version`, and the memory of the store."""
     from ..assets.publishing import unpublished
+    from ..resources.online.memory import group_memory, store_memory
     from ..resources.online.online_group import OnlineGroup
 
     environment, found = installation.environment, {}
     if not _has_store(environment):
-        return {}  # a look must not found an online store
+        return {}, {}  # a look must not found an online store
     with installation.deployment.publishing() as publishing:
+        online, registry = publishing.online, publishing.registry
         groups = [group for group in installation.groups(None) if group.spec.online is not None]
         left = unpublished(groups, installation.deployment, publishing)
+        recorded = registry.recorded().versions
         for group in groups:
             reference = group.spec.reference
             found[reference] = {**_NOTHING, "unpublished_partitions": list(left.get(group, ()))}
-            version = publishing.registry.published(group.name, group.version)
+            version = registry.published(group.name, group.version)
+            if version is None and (group.name, group.version) in recorded:
+                found[reference]["complete"] = False  # the store lost even its catalogue
             if version is not None:
-                state = OnlineGroup(publishing.online, version.group_id, reference).state()
-                found[reference]["published_partition"] = max(state.markers, default=None)
-                found[reference]["in_flight"] = list(state.in_flight)
-    return found
+                state = OnlineGroup(online, version.group_id, reference).state()
+                memory = group_memory(group.spec, installation.table(group), online, registry)
+                found[reference] |= {
+                    "published_partition": max(state.markers, default=None),
+                    "complete": state.floor is not None,
+                    "in_flight": list(state.in_flight),
+                    "memory": memory and memory_to_json(memory),
+                }
+        return found, asdict(store_memory(online))
+
+
+def memory_to_json(memory: "GroupMemory") -> dict:
+    """The memory of a group for programs, with what its rows come to."""
+    return {**asdict(memory), "predicted_bytes": memory.predicted_bytes}
 
 
 def _has_store(environment: "Environment") -> bool:
@@ -166,19 +188,24 @@ def _show(found: dict) -> None:
     answers = "answers" if server["answers"] else "does not answer"
     show(f"home            {found['home']}")
     show(f"clock           {instant(found['clock']['now'])}{frozen}")
-    show(f"online store    {found['online_store']['trouble'] or 'answers'}")
+    store = found["online_store"]
+    show(f"online store    {store['trouble'] or f'answers{_used(store)}'}")
     address = server["address"]
     show(f"feature server  {f'{address} {answers}' if address else 'none runs on this home'}")
     show("")
     show_table(
-        ["group", "live", "fresh", "age", "committed", "newest", "published", "to publish"],
+        [
+            *("group", "live", "answers", "fresh", "age", "committed", "newest", "published"),
+            *("to publish", "bytes a row", "memory"),
+        ],
         [
             [
-                *(f"{group['name']}@{group['version']}", group["live"], group["fresh"]),
-                group["age_seconds"],
+                *(f"{group['name']}@{group['version']}", group["live"], group["complete"]),
+                *(group["fresh"], group["age_seconds"]),
                 f"{group['committed']} of {group['partitions']}",
                 *(group["committed_partition"], group["published_partition"]),
                 len(group["unpublished_partitions"]),
+                *_memory_cells(group["memory"]),
             ]
             for group in found["feature_groups"]
         ],
@@ -192,3 +219,23 @@ def _show(found: dict) -> None:
                 for run in found["runs"]
             ],
         )
+
+
+def _used(store: dict) -> str:
+    if "used_bytes" not in store:
+        return ""
+    most = store["max_bytes"]
+    return f"; uses {in_bytes(store['used_bytes'])} of {in_bytes(most) if most else 'no limit'}"
+
+
+def _memory_cells(memory: dict | None) -> list[str | None]:
+    """Bytes a row, predicted and sampled, and what the group's rows come to."""
+    if memory is None:
+        return [None, None]
+    sampled = memory["sampled_bytes_per_row"]
+    row = f"{memory['predicted_bytes_per_row']:.0f}"
+    most = "≤ " if memory["rows_are_at_most"] else ""
+    return [
+        row if sampled is None else f"{row} ({sampled:.0f} sampled)",
+        f"{most}{in_bytes(memory['predicted_bytes'])}",
+    ]

@@ -34,7 +34,7 @@ def verify(
     if json:
         show_json({"verified": is_clean, "groups": [verification_to_json(each) for each in found]})
     else:
-        _show(found)
+        show_verifications(found)
     if not is_clean:
         raise typer.Exit(1)
 
@@ -69,7 +69,8 @@ def verification_to_json(verification: "Verification") -> dict:
     return {**asdict(verification), "is_clean": verification.is_clean}
 
 
-def _show(found: "list[Verification]") -> None:
+def show_verifications(found: "list[Verification]") -> None:
+    """Print a line for each group, its differences, and the verdict."""
     show_table(
         ["group", "equal", "differing", "missing", "extra", "being published", "not published"],
         [

@@ -9,6 +9,9 @@
     │   ├── InvalidArgumentError
     │   ├── TooLargeError
     │   └── RefusedRequestError          what a client raises for what the feature server said
+    ├── VersionError                     a version of a group cannot be what was asked
+    │   ├── VersionRefusedError          it cannot go live, back, or away
+    │   └── VersionDroppedError          it was dropped, and never comes back
     ├── DataError                        rows were refused; nothing was written
     │   ├── ColumnMismatchError
     │   ├── RowsOutsidePartitionError
@@ -131,6 +134,31 @@ class RefusedRequestError(RequestError):
         """Keep the status (`NOT_FOUND`, `INVALID_ARGUMENT`) and the server's message."""
         self.code, self.reason = code, reason
         super().__init__(reason)
+
+
+class VersionError(HeadraceError):
+    """A version of a feature group cannot be what was asked of it."""
+
+
+class VersionRefusedError(VersionError):
+    """A version of a feature group cannot be made live, gone back to, or dropped."""
+
+    def __init__(self, *, action: str, subject: str, reason: str, remedy: str) -> None:
+        """Say what was asked (`promote`), of which group or version, why not and what to do."""
+        self.action, self.subject, self.reason, self.remedy = action, subject, reason, remedy
+        super().__init__(f"cannot {action} {subject!r}: {reason}; {remedy}")
+
+
+class VersionDroppedError(VersionError):
+    """A version of a feature group was dropped; it is not published again."""
+
+    def __init__(self, *, group: str) -> None:
+        """Name the version."""
+        self.group = group
+        super().__init__(
+            f"feature group {group!r} was dropped, and its number is not used again;"
+            " declare the group with the next version instead"
+        )
 
 
 class DataError(HeadraceError):
@@ -295,7 +323,8 @@ class StateLostError(StoreError):
         """Name the group and what is missing."""
         self.group, self.missing = group, missing
         super().__init__(
-            f"feature group {group!r}: the online store lost its {missing}; publish the group again"
+            f"feature group {group!r}: the online store lost its {missing};"
+            " publish the group again, or run `headrace rebuild`"
         )
 
 

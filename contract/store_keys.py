@@ -10,6 +10,11 @@ IDS = b"headrace:ids"
 """One JSON map, changed by compare-and-set: `namespace/group@version` to its 2-byte id."""
 
 
+def sweep_key(namespace: str) -> bytes:
+    """Where the last walk in search of garbage stopped: a cursor of this very server."""
+    return f"headrace:{namespace}:sweep".encode()
+
+
 def catalogue_key(namespace: str) -> bytes:
     """The one key that names the live manifest (a content hash)."""
     return f"headrace:{namespace}:catalogue".encode()
@@ -26,7 +31,10 @@ def document_key(namespace: str, digest: str) -> bytes:
 
 
 def floor_key(namespace: str, group_id: int) -> bytes:
-    """Snapshot groups: the order below which a row is not live. Absent: state was lost."""
+    """The order below which a row is not live; of upsert groups below every row.
+
+    Absent: the group's state is not, or no longer, complete, and says nothing of any entity.
+    """
     return f"headrace:{namespace}:floor:{group_id}".encode()
 
 

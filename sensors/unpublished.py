@@ -18,8 +18,9 @@ def unpublished_sensor(
     """Requests `online` for what was left behind, and registers services that are not known online.
 
     A run in which some partitions fail commits the others, and Dagster skips what lies downstream
-    of a failed step. A publish may break off; a store may come back empty. A group that a run is
-    about to publish anyway is left to that run.
+    of a failed step. A publish, or a flip, may break off; a store may come back empty. Then the
+    whole catalogue is given back first, and everything that is due is published again. A group that
+    a run is about to publish anyway is left to that run.
     """
     published = [group for group in groups if group.spec.online is not None]
     keys = {group: dg.AssetKey(group.online_path) for group in published}
@@ -37,6 +38,7 @@ def unpublished_sensor(
         idle = [group for group in published if not is_planned(context.instance, keys[group])]
         try:
             with deployment.publishing(start=False) as publishing:
+                publishing.registry.project()
                 left = unpublished(idle, deployment, publishing)
                 register_services(services, idle, publishing)
         except StoreUnavailableError as error:

@@ -20,7 +20,6 @@ from ..contract.store_keys import (
     document_key,
     floor_key,
     manifest_key,
-    watermark_key,
 )
 from .contract_messages import contract_message
 from .reading import Reading
@@ -36,7 +35,7 @@ class ServedGroup:
         contract_id: The content hash of its document.
         prefix: What stands for (namespace, group, version) in its keys.
         encode: From join key values to entity bytes.
-        guard: The key that says how far the store is complete: a floor, or a watermark (upsert).
+        guard: The key of its floor; absent, the store's state of the group is not complete.
         ttl_us: Its time to live in microseconds; `None` for ever.
         header: The first fields of its `FeatureGroupRows`, serialized.
         framed_contract: A serialized `GetContractResponse` of it alone; these concatenate.
@@ -54,7 +53,7 @@ class ServedGroup:
 
     @property
     def has_floor(self) -> bool:
-        """Whether rows below the guard are gone; a watermark only has to be there."""
+        """Whether rows below the floor are gone; that of an upsert group only has to be there."""
         return self.spec.online is Online.SNAPSHOT
 
 
@@ -238,7 +237,6 @@ def _snapshot(name: str, manifest: Manifest, documents: Mapping[str, FeatureGrou
 def _served(
     spec: FeatureGroupSpec, published: PublishedVersion, *, namespace: str, live: bool
 ) -> ServedGroup:
-    guard = floor_key if spec.online is Online.SNAPSHOT else watermark_key
     contract_id = published.document
     header = pb.FeatureGroupRows(
         feature_group=spec.name, version=spec.version, contract_id=contract_id
@@ -249,7 +247,7 @@ def _served(
         live=live,
         prefix=group_prefix(published.group_id),
         encode=entity_encoder(spec.entity),
-        guard=guard(namespace, published.group_id),
+        guard=floor_key(namespace, published.group_id),
         ttl_us=None if spec.ttl is None else microseconds(spec.ttl),
         header=header.SerializeToString(),
         framed_contract=pb.GetContractResponse(

@@ -3,10 +3,11 @@
 An append-only Delta table of events; the catalogue at an instant is what they add up to until then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -32,6 +33,10 @@ _SCHEMA = pl.Schema(
 )
 _REGISTERED = "registered"
 _WENT_LIVE = "went_live"
+_ROLLED_BACK = "rolled_back"
+_DROPPED = "dropped"
+_RELEASED = "released"  # partition and generation stand in `document`
+_SERVICE = "service"  # its name stands in `group`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,39 @@ class RecordedCatalogue:
 
     Attributes:
         sequence: How many events of all namespaces there were.
-        versions: By group and version.
-        live: The live version of each group that has one.
-        taken_ids: The ids that stand for anything in any namespace.
+        versions: By group and version; without those that were dropped.
+        history: The versions of each group that went live and were not rolled back, the live one
+            last; without those that were dropped.
+        dropped: By group and version; they never come back.
+        services: The newest document of each feature service, by name.
+        documents: Every document that a version ever had, oldest first.
+        released: Which generation of which deferred partition was published on demand, by group
+            and version.
+        taken_ids: The ids that stand, or ever stood, for anything in any namespace.
     """
 
     sequence: int = 0
     versions: dict[tuple[str, int], RecordedVersion] = field(default_factory=dict)
-    live: dict[str, int] = field(default_factory=dict)
+    history: dict[str, list[int]] = field(default_factory=dict)
+    dropped: dict[tuple[str, int], RecordedVersion] = field(default_factory=dict)
+    services: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
+    released: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
     taken_ids: frozenset[int] = frozenset()
+
+    @property
+    def live(self) -> dict[str, int]:
+        """The live version of each group that has one."""
+        return {group: versions[-1] for group, versions in self.history.items() if versions}
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    kind: str
+    group: str
+    version: int
+    group_id: int | None = None
+    document: bytes | None = None
 
 
 class CatalogueTable:
@@ -95,58 +124,134 @@ class CatalogueTable:
     def register(
         self, namespace: str, group: str, version: int, recorded: RecordedVersion
     ) -> RecordedCatalogue:
-        """Record the id and the document of a version, unless they stand so already."""
-        while True:
-            known = self.read(namespace)
-            if known.versions.get((group, version)) == recorded:
-                return known
-            self._append(known, namespace, (_REGISTERED, group, version), recorded)
+        """Record the id and the document of a version, unless they stand so already.
+
+        A version that was dropped stays dropped.
+        """
+        key = (group, version)
+        event = _Event(_REGISTERED, group, version, recorded.group_id, recorded.document)
+        return self._record(
+            namespace,
+            lambda known: (
+                [] if key in known.dropped or known.versions.get(key) == recorded else [event]
+            ),
+        )
+
+    def register_services(
+        self, namespace: str, services: Mapping[str, tuple[int, bytes]]
+    ) -> RecordedCatalogue:
+        """Record versions and documents of services, by name, unless they stand so already."""
+        return self._record(
+            namespace,
+            lambda known: [
+                _Event(_SERVICE, name, version, document=document)
+                for name, (version, document) in services.items()
+                if known.services.get(name) != document
+            ],
+        )
 
     def go_live(
-        self, namespace: str, group: str, version: int, *, if_first: bool = False
+        self, namespace: str, versions: Mapping[str, int], *, if_first: bool = False
     ) -> RecordedCatalogue:
-        """Record that a version went live, unless it is live, or (`if_first`) any version is."""
+        """Record, at one instant, that a version of each of these groups went live.
+
+        A version that is live already is not recorded again; with `if_first` neither is one of a
+        group of which any version is live, nor one that was dropped meanwhile.
+        """
+        return self._record(
+            namespace,
+            lambda known: [
+                _Event(_WENT_LIVE, group, version)
+                for group, version in versions.items()
+                if known.live.get(group) != version
+                and (group, version) not in known.dropped
+                and not (if_first and group in known.live)
+            ],
+        )
+
+    def roll_back(self, namespace: str, versions: Mapping[str, int]) -> RecordedCatalogue:
+        """Record, at one instant, that these groups went back to the version that was live before.
+
+        A group whose version before is not the given one any more is left out.
+        """
+        return self._record(
+            namespace,
+            lambda known: [
+                _Event(_ROLLED_BACK, group, version)
+                for group, version in versions.items()
+                if known.history.get(group, [])[-2:-1] == [version]
+            ],
+        )
+
+    def release(
+        self, namespace: str, group: str, version: int, *, partition: str, generation: int
+    ) -> RecordedCatalogue:
+        """Record that a deferred commit of a partition was asked for, unless it stands so."""
+        document = f"{partition} {generation}".encode()
+        return self._record(
+            namespace,
+            lambda known: (
+                []
+                if known.released.get((group, version), {}).get(partition, 0) >= generation
+                else [_Event(_RELEASED, group, version, document=document)]
+            ),
+        )
+
+    def drop(self, namespace: str, group: str, version: int) -> RecordedCatalogue:
+        """Record that a version is no longer published, unless it is live or was dropped before."""
+        event = _Event(_DROPPED, group, version)
+        return self._record(
+            namespace,
+            lambda known: (
+                [event]
+                if (group, version) in known.versions and known.live.get(group) != version
+                else []
+            ),
+        )
+
+    def _record(
+        self, namespace: str, due: Callable[[RecordedCatalogue], Sequence[_Event]]
+    ) -> RecordedCatalogue:
+        """Append, in one commit, the events that are due in view of those before; what holds then.
+
+        Another writer may be first: then what is due is asked again.
+        """
         while True:
             known = self.read(namespace)
-            live = known.live.get(group)
-            if live == version or (if_first and live is not None):
+            events = due(known)
+            if not events:
                 return known
-            self._append(known, namespace, (_WENT_LIVE, group, version), None)
+            if self._append(known.sequence, namespace, events):
+                return self.read(namespace)
 
-    def _append(
-        self,
-        known: RecordedCatalogue,
-        namespace: str,
-        event: tuple[str, str, int],
-        recorded: RecordedVersion | None,
-    ) -> None:
-        """Add one event behind those that are known; nothing if there are more by now."""
+    def _append(self, known: int, namespace: str, events: Sequence[_Event]) -> bool:
+        """Add events behind the first `known` ones; nothing if there are more by now."""
         self._check_store()
-        sequence = known.sequence + 1
-        row = (
-            sequence,
-            datetime.now(UTC),
-            namespace,
-            *event,
-            recorded.group_id if recorded else None,
-            recorded.document.decode() if recorded else None,
-        )
+        now = datetime.now(UTC)
+        rows = [
+            (
+                *(known + place, now, namespace, event.kind, event.group, event.version),
+                *(event.group_id, event.document.decode() if event.document else None),
+            )
+            for place, event in enumerate(events, start=1)
+        ]
         with self._errors():
             table = self._open() or self._create()
-            if (table.transaction_version(_TRANSACTION) or 0) != known.sequence:
-                return
+            if (table.transaction_version(_TRANSACTION) or 0) != known:
+                return False
             try:
                 write_deltalake(
                     table,
-                    pl.DataFrame([row], schema=_SCHEMA, orient="row"),
+                    pl.DataFrame(rows, schema=_SCHEMA, orient="row"),
                     mode="append",
                     # Two writers of one number: the table refuses the second, who reads again.
                     commit_properties=CommitProperties(
-                        app_transactions=[Transaction(_TRANSACTION, sequence)]
+                        app_transactions=[Transaction(_TRANSACTION, known + len(rows))]
                     ),
                 )
             except CommitFailedError:
-                return
+                return False
+            return True
 
     def _open(self) -> DeltaTable | None:
         try:
@@ -176,11 +281,32 @@ def _added_up(table: DeltaTable, namespace: str, known_at: datetime | None) -> R
     if known_at is not None:
         events = events.filter(pl.col("recorded_at") <= known_at)
     for event in events.iter_rows(named=True):
-        group, version = event["group"], event["version"]
-        if event["event"] == _REGISTERED:
-            catalogue.versions[group, version] = RecordedVersion(
-                event["group_id"], event["document"].encode()
-            )
-        else:
-            catalogue.live[group] = version
+        _add(catalogue, event)
     return catalogue
+
+
+def _add(catalogue: RecordedCatalogue, event: Mapping[str, Any]) -> None:
+    kind, group, version = event["event"], event["group"], event["version"]
+    history = catalogue.history.setdefault(group, []) if kind != _SERVICE else []
+    if kind == _REGISTERED:
+        document = event["document"].encode()
+        catalogue.versions[group, version] = RecordedVersion(event["group_id"], document)
+        catalogue.documents.setdefault((group, version), []).append(document)
+    elif kind == _SERVICE:
+        catalogue.services[group] = event["document"].encode()
+    elif kind == _RELEASED:
+        partition, _, generation = event["document"].rpartition(" ")
+        catalogue.released.setdefault((group, version), {})[partition] = int(generation)
+    elif kind == _WENT_LIVE:
+        history.append(version)
+    elif kind == _ROLLED_BACK:
+        del history[-1:]
+    elif (group, version) in catalogue.versions:
+        catalogue.dropped[group, version] = catalogue.versions.pop((group, version))
+        history[:] = _without(history, version)
+
+
+def _without(history: Sequence[int], dropped: int) -> list[int]:
+    """A history without a version; what then stands twice in a row stands once."""
+    kept = [version for version in history if version != dropped]
+    return [version for place, version in enumerate(kept) if kept[place - 1 : place] != [version]]

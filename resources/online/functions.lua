@@ -119,3 +119,54 @@ redis.register_function('headrace_v1_put', put)
 redis.register_function('headrace_v1_retract', retract)
 redis.register_function('headrace_v1_finish', finish)
 redis.register_function('headrace_v1_swap', swap)
+
+-- Beside publishing ---------------------------------------------------------------------------------
+
+-- Say that everything due is published in this state: raise the floor, if the state is still the one.
+-- keys: epoch, floor; args: epoch, floor.
+local function complete(keys, args)
+  if redis.call('HGET', keys[1], 'epoch') ~= args[1] then return LOST end
+  raise(keys[2], args[2])
+  return OK
+end
+
+-- Begin to take a version away: reads become errors, and publishes that go on are refused.
+-- keys: epoch, floor, watermark; args: another epoch.
+local function retire(keys, args)
+  redis.call('HSET', keys[1], 'epoch', args[1])
+  redis.call('DEL', keys[2], keys[3])
+  return OK
+end
+
+-- Delete rows that are below the floor. keys: floor, then one per row. Returns how many were deleted.
+local function sweep(keys)
+  local floor, gone = redis.call('GET', keys[1]), {}
+  if not floor then return 0 end
+  for i, row in ipairs(redis.call('MGET', unpack(keys, 2))) do
+    if row and #row >= 14 and above(floor, row) then gone[#gone + 1] = keys[i + 1] end
+  end
+  return #gone > 0 and redis.call('DEL', unpack(gone)) or 0
+end
+
+-- Delete rows of which nothing is known offline, each only if it is still the expected one.
+-- Refused when an intent was raised since: the row may be due by then.
+-- keys: epoch, watermark, then one per row; args: epoch, revision, then the expected rows.
+-- Returns how many were deleted.
+local function discard(keys, args)
+  local state = redis.call('HMGET', keys[1], 'epoch', 'revision')
+  if state[1] ~= args[1] or (state[2] or '0') ~= args[2] then return 0 end
+  local stored, gone = redis.call('MGET', unpack(keys, 3)), {}
+  for i = 1, #stored do
+    if stored[i] == args[i + 2] then gone[#gone + 1] = keys[i + 2] end
+  end
+  local watermark = redis.call('GET', keys[2])
+  if watermark then redis.call('SET', keys[2], watermark) end
+  return #gone > 0 and redis.call('DEL', unpack(gone)) or 0
+end
+
+redis.register_function('headrace_v1_complete', complete)
+-- These free memory, so they may run when there is none left.
+local FREES = { 'allow-oom' }
+redis.register_function{ function_name = 'headrace_v1_retire', callback = retire, flags = FREES }
+redis.register_function{ function_name = 'headrace_v1_sweep', callback = sweep, flags = FREES }
+redis.register_function{ function_name = 'headrace_v1_discard', callback = discard, flags = FREES }

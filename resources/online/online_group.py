@@ -7,14 +7,14 @@ record the marker). All steps may be repeated, and interleaved with those of oth
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeAlias
 
 from ...contract import store_keys
 from ...contract.errors import FencedError, StateLostError
 from ...contract.keys import group_prefix
-from ...contract.order import Order, decode_order, encode_order
+from ...contract.order import FIRST, Order, decode_order, encode_order
 from .online_store import OnlineStore
 
 _BATCH_ROWS = 500
@@ -57,12 +57,15 @@ class GroupState:
     """How far a group is published, read at one instant.
 
     Attributes:
-        floor: The order below which a row is not live; `None` while nothing was finished, and for
-            upsert groups always.
+        floor: The order below which a row is not live; `None` while the state is not complete:
+            of snapshot groups nothing was finished, of upsert groups not everything that is due.
         watermark: An upper bound of the order of every row; `None` before the first.
         intents: The generation of each partition whose publish has begun.
         markers: The generation of each partition whose publish has finished.
         revision: Changes whenever an intent is raised.
+        epoch: Drawn by the first publish into this state; `None` before it.
+        released: The generation of each deferred partition that was asked for, as is recorded
+            offline.
     """
 
     floor: Order | None
@@ -70,6 +73,8 @@ class GroupState:
     intents: Mapping[str, int]
     markers: Mapping[str, int]
     revision: int
+    epoch: bytes | None = None
+    released: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def in_flight(self) -> Mapping[str, int]:
@@ -203,20 +208,38 @@ class OnlineGroup:
             )
         self._refused(claim, status)
 
+    def complete(self, epoch: bytes | None, floor: Order = FIRST) -> None:
+        """Say that everything due is published, so that an absent row is an absent entity.
+
+        Args:
+            epoch: The state in which it was found to be so.
+            floor: What the floor is raised to.
+
+        Raises:
+            StateLostError: The store was flushed since.
+        """
+        with self._store.errors(self.reference):
+            status = self._store.call(
+                "complete", [self._epoch, self._floor], [epoch or b"", encode_order(floor)]
+            )
+        if status == _Reply.LOST:
+            raise StateLostError(group=self.reference, missing="state")
+
     def state(self) -> GroupState:
         """How far the group is published."""
         with self._store.errors() as client, client.pipeline(transaction=True) as pipeline:
             pipeline.mget(self._floor, self._watermark)
             pipeline.hgetall(self._intents)
             pipeline.hgetall(self._markers)
-            pipeline.hget(self._epoch, "revision")
-            (floor, watermark), intents, markers, revision = pipeline.execute()
+            pipeline.hmget(self._epoch, "revision", "epoch")
+            (floor, watermark), intents, markers, (revision, epoch) = pipeline.execute()
         return GroupState(
             floor=None if floor is None else decode_order(floor),
             watermark=None if watermark is None else decode_order(watermark),
             intents=_generations(intents),
             markers=_generations(markers),
             revision=int(revision or 0),
+            epoch=epoch,
         )
 
     def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:

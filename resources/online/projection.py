@@ -4,7 +4,7 @@ A projection is a function of which generation of each partition is published, a
 it does not matter in which order, or how often, they were.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import polars as pl
@@ -14,6 +14,7 @@ from ...contract.order import Order
 from ...contract.partitions import PARTITIONINGS, Window
 from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
+from ..offline.row_checks import BUCKETS
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import EVENT_TIMESTAMP
 
@@ -48,12 +49,20 @@ def commits_of(snapshot: TableSnapshot, generations: Mapping[str, int]) -> dict[
     return {partition: commit for partition, commit in found.items() if commit is not None}
 
 
-def scan_commit(snapshot: TableSnapshot, commit: Commit) -> pl.LazyFrame:
-    """The rows of one commit, also of one that was replaced since."""
+def scan_commit(snapshot: TableSnapshot, commit: Commit, bucket: int | None = None) -> pl.LazyFrame:
+    """The rows of one commit, also of one that was replaced since; of one entity bucket, or all."""
     newest = snapshot.commits.get(commit.partition)
     is_newest = newest is not None and newest.version == commit.version
     at = snapshot if is_newest else snapshot.at(commit.version)
-    return at.scan([commit.partition])
+    return at.scan([commit.partition], None if bucket is None else [bucket])
+
+
+def buckets_of(snapshot: TableSnapshot) -> range:
+    """The table's entity buckets: what may be read one after the other, to save memory."""
+    if snapshot.version < 0:
+        return range(0)
+    properties = snapshot.log.opened().metadata().configuration
+    return range(int(properties.get(BUCKETS, "1")))
 
 
 def newest_per_entity(group: FeatureGroupSpec, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -67,6 +76,8 @@ def newest_rows(
     snapshot: TableSnapshot,
     commits: Iterable[Commit],
     entities: pl.DataFrame | None = None,
+    *,
+    bucket: int | None = None,
 ) -> Iterator[tuple[Commit, pl.DataFrame]]:
     """Upsert groups: the newest row of each entity among the rows of these commits.
 
@@ -75,6 +86,7 @@ def newest_rows(
         snapshot: Of its table; at least as new as the commits.
         commits: One per partition.
         entities: Join keys, each once; only their rows are looked for. All when `None`.
+        bucket: Only the entities of this bucket are looked for. All when `None`.
 
     Yields:
         A commit and those of its rows that are the newest of their entity.
@@ -85,7 +97,8 @@ def newest_rows(
     while chunk := list(islice(newest_first, _PARTITIONS_AT_ONCE)):
         if entities is not None and entities.is_empty():
             return
-        newest = _newest_of(group, snapshot, [by_key[partition] for partition in chunk], entities)
+        scans = [scan_commit(snapshot, by_key[partition], bucket) for partition in chunk]
+        newest = _newest_of(group, scans, entities)
         if entities is not None:
             entities = entities.join(newest, on=key, how="anti")
         else:
@@ -96,12 +109,9 @@ def newest_rows(
 
 
 def _newest_of(
-    group: FeatureGroupSpec,
-    snapshot: TableSnapshot,
-    commits: Iterable[Commit],
-    entities: pl.DataFrame | None,
+    group: FeatureGroupSpec, scans: Sequence[pl.LazyFrame], entities: pl.DataFrame | None
 ) -> pl.DataFrame:
-    rows = pl.concat([scan_commit(snapshot, commit) for commit in commits])
+    rows = pl.concat(scans)
     key = list(group.entity.key_names)
     if entities is not None:
         rows = rows.join(entities.lazy(), on=key, how="semi")

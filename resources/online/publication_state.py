@@ -9,9 +9,15 @@ from .projection import end_order
 
 
 def is_due(commit: Commit, state: GroupState) -> bool:
-    """Whether a commit is to be published without being asked for: not deferred, or begun."""
-    return commit.publish != "deferred" or state.intents.get(commit.partition, 0) >= (
-        commit.generation
+    """Whether a commit is to be published without being asked for again: not deferred, or begun."""
+    asked = max(state.intents.get(commit.partition, 0), state.released.get(commit.partition, 0))
+    return commit.publish != "deferred" or asked >= commit.generation
+
+
+def is_covered(commits: Mapping[str, Commit], state: GroupState) -> bool:
+    """Whether every commit that is due was published in this state, at any generation of it."""
+    return bool(state.markers) and all(
+        partition in state.markers for partition, commit in commits.items() if is_due(commit, state)
     )
 
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from ...contract import store_keys
-from ...contract.catalogue import PublishedVersion
-from ...contract.document import decode_document
 from ...contract.errors import FencedError, InvalidArgumentError, UnknownNameError
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.order import FIRST, decode_order
@@ -31,7 +28,8 @@ from .projection import (
     scan_commit,
     window_of,
 )
-from .publication_state import is_due, is_published, is_superseded
+from .publication_state import is_published, is_superseded
+from .reconciliation import complete_if_covered, recorded_group, state_of
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
@@ -96,69 +94,32 @@ def publish_partition(
         StoreUnavailableError: A store broke off; publish again.
     """
     _check_online(group)
-    group = _recorded(group, table.snapshot())
+    group = recorded_group(group, table.snapshot())
     table = replace(table, spec=feature_table(group, buckets=table.spec.buckets))
     published = registry.register(group)
     group = registry.document(published.document)
     rows = OnlineGroup(online, published.group_id, group.reference)
-    publisher = _Publisher(group, published.group_id, table, rows)
+    publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
     publication = publisher.publish_newest(partition, repeat=repeat)
     if not publication.superseded:
         registry.go_live_first(group.name, group.version)
     return publication
 
 
-def unpublished_partitions(
-    group: FeatureGroupSpec, table: OfflineTable, online: OnlineStore
-) -> list[str]:
-    """The partitions whose newest commit is not published, in order.
-
-    A commit that was deferred counts only if its publish was begun by somebody. Where every commit
-    is published, but the group's document is not the one in force offline, or no version is live,
-    it is one of the published partitions: publishing it again makes up for that.
-    """
-    published = online.manifest().groups.get(group.name)
-    version = published.versions.get(group.version) if published else None
-    state = (
-        GroupState(None, None, {}, {}, 0)
-        if version is None
-        else OnlineGroup(online, version.group_id, group.reference).state()
-    )
-    snapshot = table.snapshot()
-    commits = snapshot.commits
-    left = [
-        partition
-        for partition, commit in commits.items()
-        if is_due(commit, state) and not is_published(group, commits, commit, state)
-    ]
-    marked = [partition for partition in commits if partition in state.markers]
-    if not left and marked and published is not None and version is not None:
-        # Its publisher died between the marker and going live, or before a changed document was
-        # registered that a commit without rows had recorded.
-        recorded = _recorded(group, snapshot)
-        if published.live is None or not _is_registered(recorded, version, online):
-            return marked[-1:]
-    return left
-
-
-def _recorded(group: FeatureGroupSpec, snapshot: TableSnapshot) -> FeatureGroupSpec:
-    """The group as the offline table says that it is."""
-    return group if snapshot.document is None else decode_document(snapshot.document)
-
-
-def _is_registered(group: FeatureGroupSpec, version: PublishedVersion, online: OnlineStore) -> bool:
-    with online.errors() as client:
-        raw = client.get(store_keys.document_key(online.namespace, version.document))
-    return isinstance(raw, bytes) and replace(decode_document(raw), schemas=()) == group
-
-
 class _Publisher:
     """Publishes partitions of one group."""
 
     def __init__(
-        self, group: FeatureGroupSpec, group_id: int, table: OfflineTable, rows: OnlineGroup
+        self,
+        group: FeatureGroupSpec,
+        group_id: int,
+        table: OfflineTable,
+        rows: OnlineGroup,
+        *,
+        registry: Registry,
     ) -> None:
         self._group = group
+        self._registry = registry
         self._group_id = group_id
         self._table = table
         self._rows = rows
@@ -173,7 +134,8 @@ class _Publisher:
                     raise
 
     def _publish(self, partition: str, *, repeat: bool) -> Publication:
-        snapshot, state = self._table.snapshot(), self._rows.state()
+        snapshot = self._table.snapshot()
+        state = state_of(self._rows, self._group, snapshot.commits, self._registry)
         commit = snapshot.commits.get(partition)
         if commit is None:
             raise UnknownNameError(
@@ -189,8 +151,14 @@ class _Publisher:
             superseded=is_superseded(self._group, snapshot.commits, commit, state),
         )
         if not repeat and is_published(self._group, snapshot.commits, commit, state):
-            return replace(publication, already_published=True)
-        return self._project(publication, snapshot, commit)
+            publication = replace(publication, already_published=True)
+        else:
+            if commit.publish == "deferred":
+                self._registry.release(self._group, partition, commit.generation)
+            publication = self._project(publication, snapshot, commit)
+        if state.floor is None and self._group.online is Online.UPSERT:
+            complete_if_covered(self._rows, self._group, self._table, self._registry)
+        return publication
 
     def _project(
         self, publication: Publication, snapshot: TableSnapshot, commit: Commit

@@ -1,21 +1,35 @@
 """The registry: which groups, versions and services the online store can answer for.
 
-Offline is the truth, as for rows: ids, documents and flips are recorded in the catalogue table
-first, and only then stand in the online store, where one key names the manifest in force.
+Offline is the truth, as for rows: ids, documents, services and flips are recorded in the catalogue
+table first. The manifest in force online is a projection of that record, made as a whole: so a
+store that came back empty knows everything again at once, or nothing.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...contract import store_keys
-from ...contract.catalogue import Manifest, PublishedVersion, encode_manifest
-from ...contract.document import decode_document, digest, encode_document
-from ...contract.errors import CatalogueError, IdsExhaustedError, UnknownNameError
+from ...contract.catalogue import (
+    Manifest,
+    PublishedGroup,
+    PublishedVersion,
+    decode_manifest,
+    encode_manifest,
+)
+from ...contract.document import (
+    canonical_json,
+    decode_document,
+    digest,
+    encode_document,
+    service_from_json,
+    service_to_json,
+)
+from ...contract.errors import CatalogueError, UnknownNameError, VersionDroppedError
 from ...contract.feature_group import FeatureGroupSpec, FeatureServiceSpec, FeatureSpec
-from ...contract.keys import MAX_GROUP_ID
 from ..offline.catalogue_table import CatalogueTable, RecordedCatalogue, RecordedVersion
 from ..offline.offline_store import OfflineStore
+from .group_ids import allocate_id, allocated_ids
 from .online_store import OnlineStore
 
 
@@ -37,6 +51,9 @@ class Registry:
 
         Returns:
             Its id and the name of its document.
+
+        Raises:
+            VersionDroppedError: The version was dropped.
         """
         published = self.published(group.name, group.version)
         if published is not None:
@@ -44,47 +61,105 @@ class Registry:
             if known is not None and encode_document(_with_history(group, known)) == known:
                 return published
         recorded = self._table.read(self._namespace)
-        earlier = recorded.versions.get((group.name, group.version))
+        key = (group.name, group.version)
+        earlier = recorded.versions.get(key)
         document = encode_document(_with_history(group, earlier.document if earlier else None))
-        group_id = self._allocated(group, recorded)
-        self._table.register(
-            self._namespace, group.name, group.version, RecordedVersion(group_id, document)
-        )
-        published = PublishedVersion(group_id, digest(document))
-        self._store_document(document)
-        self._flip(lambda manifest: manifest.with_version(group.name, group.version, published))
-        return published
+        if key not in recorded.dropped:
+            group_id = allocate_id(
+                self._online,
+                group.reference,
+                earlier.group_id if earlier else None,
+                recorded.taken_ids,
+            )
+            recorded = self._table.register(
+                self._namespace, *key, RecordedVersion(group_id, document)
+            )
+        if key in recorded.dropped:
+            raise VersionDroppedError(group=group.reference)
+        self._store_document(document)  # also where the manifest names it, and it was lost
+        return self.project().groups[group.name].versions[group.version]
 
     def register_services(self, services: Sequence[FeatureServiceSpec]) -> None:
         """Make feature services known, or replace what is known of them; others stay."""
-        changed = {service.name: service for service in services}
-        self._flip(lambda manifest: replace(manifest, services={**manifest.services, **changed}))
+        known = self.manifest().services
+        changed = [service for service in services if known.get(service.name) != service]
+        if changed:
+            self._table.register_services(
+                self._namespace,
+                {
+                    service.name: (service.version, canonical_json(service_to_json(service)))
+                    for service in changed
+                },
+            )
+            self.project()
 
-    def go_live(self, name: str, version: int) -> None:
-        """Make a registered version the one that an unversioned reference means.
+    def go_live(self, versions: Mapping[str, int]) -> None:
+        """Make registered versions what unversioned references mean, all at one instant.
+
+        Args:
+            versions: The version of each group; other groups stay as they are.
 
         Raises:
-            UnknownNameError: It is not registered.
+            UnknownNameError: One is not registered; nothing is changed.
         """
-        if self.published(name, version) is None:
-            versions = self.manifest().groups
-            raise UnknownNameError(
-                kind="published feature group version",
-                name=f"{name}@{version}",
-                known=[
-                    f"{group}@{number}" for group in versions for number in versions[group].versions
-                ],
-            )
-        self._table.go_live(self._namespace, name, version)
-        self._flip(lambda manifest: manifest.with_live(name, version))
+        known = self._table.read(self._namespace).versions
+        for name, version in versions.items():
+            if (name, version) not in known:
+                raise UnknownNameError(
+                    kind="published feature group version",
+                    name=f"{name}@{version}",
+                    known=[f"{group}@{number}" for group, number in known],
+                )
+        self._table.go_live(self._namespace, versions)
+        self.project()
 
     def go_live_first(self, name: str, version: int) -> None:
-        """Make a version live if none of its group ever was; gives back what a flush took, too."""
-        if self.manifest().groups[name].live is not None:
-            return
-        live = self._table.go_live(self._namespace, name, version, if_first=True).live[name]
-        if self.published(name, live) is not None:
-            self._flip(lambda manifest: manifest.with_live(name, live))
+        """Make a version live if none of its group ever was."""
+        if self.manifest().groups[name].live is None:
+            self._table.go_live(self._namespace, {name: version}, if_first=True)
+            self.project()
+
+    def roll_back(self, versions: Mapping[str, int]) -> None:
+        """Make the versions that were live before live again, all at one instant."""
+        self._table.roll_back(self._namespace, versions)
+        self.project()
+
+    def release(self, group: FeatureGroupSpec, partition: str, generation: int) -> None:
+        """Record that a deferred commit is published from now on, also after the store is lost."""
+        self._table.release(
+            self._namespace, group.name, group.version, partition=partition, generation=generation
+        )
+
+    def drop(self, name: str, version: int) -> RecordedCatalogue:
+        """Take a version that is not live out of the catalogue, for ever; its rows stay."""
+        recorded = self._table.drop(self._namespace, name, version)
+        self.project()
+        return recorded
+
+    def project(self) -> Manifest:
+        """Make the manifest in force say what is recorded offline; writes nothing if it does.
+
+        Returns:
+            The manifest that is then in force.
+        """
+        while True:
+            # The pointer is read before the record: a flip in between makes the swap fail.
+            pointer = self._online.manifest_digest()
+            recorded = self._table.read(self._namespace)
+            try:
+                manifest = self.manifest()
+            except CatalogueError:
+                manifest = Manifest(self._namespace)
+            changed = self._projected(recorded, manifest)
+            if changed == manifest:
+                return manifest
+            raw = encode_manifest(replace(changed, previous=pointer))
+            name = digest(raw)
+            with self._online.errors() as client:
+                client.set(store_keys.manifest_key(self._namespace, name), raw)
+            key = store_keys.catalogue_key(self._namespace)
+            if self._online.swap(key, pointer.encode() if pointer else None, name.encode()):
+                return decode_manifest(raw)
 
     def manifest(self) -> Manifest:
         """What is in force in the online store."""
@@ -110,42 +185,35 @@ class Registry:
             raise CatalogueError(name=f"document {name}", reason="it is missing")
         return decode_document(raw)
 
-    def _allocated(self, group: FeatureGroupSpec, recorded: RecordedCatalogue) -> int:
-        """The id of a group version in this store; unique over its namespaces, never reused."""
-        name = f"{self._namespace}/{group.reference}"
-        earlier = recorded.versions.get((group.name, group.version))
-        while True:
-            with self._online.errors() as client:
-                raw = client.get(store_keys.IDS)
-            ids: dict[str, int] = json.loads(raw) if isinstance(raw, bytes) else {}
-            if name in ids:
-                return ids[name]
-            taken = set(ids.values())
-            # After a flush another namespace may have been given our former id.
-            if earlier is not None and earlier.group_id not in taken:
-                group_id = earlier.group_id
-            else:
-                group_id = max([0, *taken, *recorded.taken_ids]) + 1
-            if group_id > MAX_GROUP_ID:
-                raise IdsExhaustedError(group=group.reference, limit=MAX_GROUP_ID)
-            changed = json.dumps({**ids, name: group_id}, sort_keys=True).encode()
-            if self._online.swap(store_keys.IDS, raw if isinstance(raw, bytes) else None, changed):
-                return group_id
+    def _projected(self, recorded: RecordedCatalogue, manifest: Manifest) -> Manifest:
+        """The manifest that the record describes; its documents are stored on the way."""
+        ids = allocated_ids(self._online)
+        groups: dict[str, PublishedGroup] = {}
+        for (name, version), each in recorded.versions.items():
+            reference = f"{name}@{version}"
+            group_id = ids.get(f"{self._namespace}/{reference}") or self._restored_id(
+                recorded, (name, version)
+            )
+            published = PublishedVersion(group_id, digest(each.document))
+            known = manifest.groups.get(name, PublishedGroup(None, {}))
+            if known.versions.get(version) != published:
+                self._store_document(each.document)
+            group = groups.setdefault(name, PublishedGroup(recorded.live.get(name), {}))
+            group.versions[version] = published
+        services = {
+            name: service_from_json(json.loads(document))
+            for name, document in recorded.services.items()
+        }
+        return replace(manifest, groups=groups, services={**manifest.services, **services})
 
-    def _flip(self, change: Callable[[Manifest], Manifest]) -> None:
-        while True:
-            pointer = self._online.manifest_digest()
-            manifest = self.manifest()
-            changed = change(manifest)
-            if changed == manifest:
-                return
-            raw = encode_manifest(replace(changed, previous=pointer))
-            name = digest(raw)
-            with self._online.errors() as client:
-                client.set(store_keys.manifest_key(self._namespace, name), raw)
-            key = store_keys.catalogue_key(self._namespace)
-            if self._online.swap(key, pointer.encode() if pointer else None, name.encode()):
-                return
+    def _restored_id(self, recorded: RecordedCatalogue, key: tuple[str, int]) -> int:
+        """An id for a version that lost it, which is its former one unless that was given away."""
+        each = recorded.versions[key]
+        name, version = key
+        group_id = allocate_id(self._online, f"{name}@{version}", each.group_id, recorded.taken_ids)
+        if group_id != each.group_id:
+            self._table.register(self._namespace, *key, replace(each, group_id=group_id))
+        return group_id
 
     def _store_document(self, document: bytes) -> None:
         with self._online.errors() as client:

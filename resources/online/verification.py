@@ -24,7 +24,7 @@ from .online_group import GroupState, OnlineGroup
 from .online_store import OnlineStore
 from .projection import commits_of, newest_rows, scan_commit
 from .publication_state import is_superseded
-from .publisher import unpublished_partitions
+from .reconciliation import unpublished_partitions
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
@@ -105,7 +105,8 @@ def verify_group(
     published = registry.published(group.name, group.version)
     if published is None:
         return Verification(
-            group.reference, unpublished=tuple(unpublished_partitions(group, table, online))
+            group.reference,
+            unpublished=tuple(unpublished_partitions(group, table, online, registry.recorded())),
         )
     group = registry.document(published.document)
     rows = OnlineGroup(online, published.group_id, group.reference)
@@ -115,7 +116,8 @@ def verify_group(
         comparison.run(snapshot, sample)
         if not comparison.disputed or rows.state() == state:
             break
-    return comparison.result(snapshot, unpublished_partitions(group, table, online))
+    left = unpublished_partitions(group, table, online, registry.recorded())
+    return comparison.result(snapshot, left)
 
 
 @dataclass(slots=True)

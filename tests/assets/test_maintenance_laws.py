@@ -21,7 +21,6 @@ from headrace.resources.offline.commit_log import Commit
 from headrace.resources.offline.maintenance.maintained import Maintenance, maintain_table
 from headrace.resources.offline.receipt_store import ReceiptStore
 from headrace.resources.offline.table_snapshot import TableSnapshot
-from headrace.resources.online.publisher import unpublished_partitions
 from headrace.tests.resources.offline.maintenance.scattering import scatter
 from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
 
@@ -105,7 +104,7 @@ class Maintained:
         )
 
     def _generations_that_publishing_reads(self) -> object:
-        left = unpublished_partitions(self.stage.group, self.stage.table, self.stage.online)
+        left = self.stage.unpublished()
         return left, self.stage.verify()
 
     def _keep_receipt(self, number: int) -> None:
@@ -165,7 +164,7 @@ def test_maintenance_changes_no_answer(online: Online, valkey_url: str, steps: l
             if key_of(number) in stage.table.snapshot().commits:
                 stage.publish(number)
         assert stage.verify().is_clean
-        assert unpublished_partitions(stage.group, stage.table, stage.online) == []
+        assert stage.unpublished() == []
         named = ReceiptStore(stage.offline).named_versions().get(stage.group.reference, set())
         assert named == {version for *_, version in maintained.receipts if version >= 0}
 

@@ -429,7 +429,7 @@ def test_without_a_version_the_live_one_is_read(store: OfflineStore, spend: Offl
     asked = [(1, end(0))]
 
     never_published = amounts(store, "spend", asked)
-    CatalogueTable(store).go_live("default", "spend", 1)
+    CatalogueTable(store).go_live("default", {"spend": 1})
     elsewhere = OfflineStore(store.root, namespace="elsewhere")
 
     assert never_published == [2.0]

@@ -21,6 +21,11 @@ COMMANDS = (
     "publish",
     "verify",
     "maintain",
+    "promote",
+    "rollback",
+    "drop",
+    "rebuild",
+    "collect",
     "lookup",
     "training-set",
     "export-iceberg",
@@ -154,7 +159,12 @@ def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
     assert before["runs"] == []
     assert after["clock"] == {"now": "2024-01-04T00:00:00Z", "frozen": True}
     assert after["online_store"]["answers"] is True
+    assert after["online_store"]["used_bytes"] > 0
+    assert after["online_store"]["max_bytes"] is None
     spend = next(group for group in after["feature_groups"] if group["name"] == "customer_spend")
+    memory = spend.pop("memory")
+    assert (memory["rows"], memory["rows_are_at_most"]) == (2, False)
+    assert memory["predicted_bytes"] == round(2 * memory["predicted_bytes_per_row"])
     assert spend == {
         "name": "customer_spend",
         "version": 1,
@@ -167,6 +177,7 @@ def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
         "fresh": True,
         "live": True,
         "published_partition": "2024-01-02",
+        "complete": True,
         "unpublished_partitions": [],
         "in_flight": [],
     }

@@ -44,7 +44,7 @@ class ShopHome:
     folder: Path
     variables: Mapping[str, str]
     monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str] | None
 
     @property
     def environment(self) -> Environment:
@@ -53,6 +53,7 @@ class ShopHome:
 
     def headrace(self, *arguments: str) -> Answer:
         """Run a command line in this process."""
+        assert self.capsys is not None, "a home that several tests share captures nothing"
         self.capsys.readouterr()
         status = run(arguments)
         shown = self.capsys.readouterr()
@@ -64,7 +65,9 @@ class ShopHome:
 
 
 def shop_home(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str] | None = None,
 ) -> ShopHome:
     """A new home of the shop, for this process and those that it starts."""
     (folder / "orders").mkdir()

@@ -15,7 +15,8 @@ from headrace.contract.rows import from_microseconds
 from headrace.contract.status import Status
 from headrace.resources.offline.offline_table import Computation
 from headrace.resources.online.online_store import OnlineStore
-from headrace.resources.online.publisher import publish_partition, unpublished_partitions
+from headrace.resources.online.publisher import publish_partition
+from headrace.resources.online.reconciliation import unpublished_partitions
 from headrace.resources.online.registry import Registry
 from headrace.serving.online_features import OnlineFeatures
 from headrace.tests.laws.asking import Asking
@@ -82,7 +83,8 @@ class Stage:
         ]
         with OnlineStore(self.url, _NAMESPACE) as online:
             table = self.store.table(self.world.table)
-            left = unpublished_partitions(self.world.group, table, online)
+            recorded = Registry(online, self.store).recorded()
+            left = unpublished_partitions(self.world.group, table, online, recorded)
         return not left and not waiting
 
     @property

@@ -1,6 +1,7 @@
 """The reconciler."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +9,8 @@ import pytest
 
 from headrace.assets.publishing import publish_partitions
 from headrace.contract.errors import StoreUnavailableError
+from headrace.resources.offline.catalogue_table import CatalogueTable
+from headrace.resources.online.dropping import drop_version
 from headrace.sensors.unpublished import unpublished_sensor
 from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, graph_of
 from headrace.tests.assets.visits import DAYS
@@ -114,3 +117,65 @@ def test_a_store_of_ones_own_that_is_gone_is_an_error(tmp_path: Path) -> None:
 
         with pytest.raises(StoreUnavailableError):
             tick(graph)
+
+
+@pytest.mark.parametrize("asset", [ONLINE_WEEK, "online/visitor_last"])
+def test_a_store_that_was_flushed_is_repaired_by_the_next_tick(graph: Graph, asset: str) -> None:
+    group = asset.rpartition("/")[2]
+    graph.read_inputs(last=DAYS[2])
+    graph.run(f"offline/{group}", asset, last=DAYS[2])
+    before = graph.verify(group)
+    assert tick(graph) == "Everything that is committed is published."
+    graph.flush()
+
+    requested = tick(graph)
+    assert isinstance(requested, list)
+    with graph.world.deployment.publishing() as publishing:
+        restored = publishing.registry.manifest()
+    for asked, first, last in requested:
+        graph.run(asked, first=first, last=last)
+
+    assert [asked for asked, *_ in requested] == [asset]
+    assert group in restored.groups
+    assert graph.verify(group) == before
+    assert tick(graph) == "Everything that is committed is published."
+
+
+def test_a_flip_that_died_halfway_is_finished(graph: Graph) -> None:
+    """It is recorded offline; the manifest does not say it yet."""
+    graph.read_inputs(last=DAYS[0])
+    graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+    deployment = graph.world.deployment
+    spec = graph.world.declarations.group("visitor_week").spec
+    with deployment.publishing() as publishing:
+        publishing.registry.register(replace(spec, version=2))
+        table = CatalogueTable(deployment.offline)
+        table.go_live(publishing.online.namespace, {"visitor_week": 2})
+
+        tick(graph)
+
+        assert publishing.registry.manifest().groups["visitor_week"].live == 2
+
+
+def test_a_dropped_version_is_not_brought_back(graph: Graph) -> None:
+    graph.read_inputs(last=DAYS[0])
+    graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+    deployment = graph.world.deployment
+    spec = graph.world.declarations.group("visitor_week").spec
+    with deployment.publishing() as publishing:
+        publishing.registry.register(replace(spec, version=2))
+        publishing.registry.go_live({"visitor_week": 2})
+        drop_version(
+            "visitor_week",
+            1,
+            online=publishing.online,
+            offline=deployment.offline,
+            registry=publishing.registry,
+        )
+
+        said = tick(graph)
+        again = graph.run(ONLINE_WEEK, last=DAYS[0])
+
+        assert said == "Everything that is committed is published."
+        assert again.success
+        assert list(publishing.registry.manifest().groups["visitor_week"].versions) == [2]

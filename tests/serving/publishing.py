@@ -28,7 +28,6 @@ from headrace.contract.store_keys import (
     document_key,
     floor_key,
     manifest_key,
-    watermark_key,
 )
 
 NOW = datetime(2018, 1, 2, tzinfo=UTC)
@@ -127,7 +126,7 @@ class Publisher:
         return written
 
     def guard(self, spec: FeatureGroupSpec, *, at: datetime = NOW, generation: int = 1) -> None:
-        """Set the group's floor, or its watermark."""
+        """Set the group's floor."""
         self._store.set(self.guard_key(spec), encode_order(Order(to_microseconds(at), generation)))
 
     def publish(
@@ -149,9 +148,8 @@ class Publisher:
         return online_key(prefix, entity_encoder(spec.entity)(entity))
 
     def guard_key(self, spec: FeatureGroupSpec) -> bytes:
-        """The key of the group's floor, or of its watermark."""
-        named = floor_key if spec.online is Online.SNAPSHOT else watermark_key
-        return named(self.manifest.namespace, self.group_id(spec))
+        """The key of the group's floor."""
+        return floor_key(self.manifest.namespace, self.group_id(spec))
 
     def group_id(self, spec: FeatureGroupSpec) -> int:
         """The id that stands for a group version."""

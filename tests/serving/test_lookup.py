@@ -127,7 +127,7 @@ def test_a_correction_raises_the_floor_above_the_rows_that_it_dropped() -> None:
     assert got.generations.tolist() == [[2], [-1]]
 
 
-def test_rows_of_an_upsert_group_are_live_below_its_watermark() -> None:
+def test_rows_of_an_upsert_group_are_live_below_its_floor() -> None:
     spec = group(online=Online.UPSERT)
     publisher, memory = published(spec, {(1,): (12.5, 3)})
     publisher.guard(spec, at=NOW + timedelta(days=1))
@@ -140,7 +140,7 @@ def test_rows_of_an_upsert_group_are_live_below_its_watermark() -> None:
 
 @pytest.mark.parametrize("online", Online)
 @pytest.mark.parametrize("guard", [None, b"", b"no order at all"])
-def test_without_floor_or_watermark_everything_is_an_error_and_nothing_is_not_found(
+def test_without_a_floor_everything_is_an_error_and_nothing_is_not_found(
     online: Online, guard: bytes | None
 ) -> None:
     spec = group(online=online)

@@ -77,7 +77,7 @@ def evolve(store: OfflineStore) -> None:
 
 def promote(store: OfflineStore) -> None:
     commit(store.table(feature_table(replace(SPEND, version=2))), 1, snapshot_rows(1, {1: 70.0}))
-    CatalogueTable(store).go_live("default", "spend", 2)
+    CatalogueTable(store).go_live("default", {"spend": 2})
 
 
 def maintain(store: OfflineStore) -> None:

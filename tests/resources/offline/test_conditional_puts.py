@@ -28,7 +28,7 @@ def test_a_store_that_ignores_them_is_refused_before_anything_is_committed(
     with pytest.raises(UnsafeStoreError):
         commit(store.table(feature_table(SPEND)), 0, snapshot_rows(0, {1: 1.0}))
     with pytest.raises(UnsafeStoreError):
-        CatalogueTable(store).go_live("default", "spend", 1)
+        CatalogueTable(store).go_live("default", {"spend": 1})
 
     assert unsafe_object_store.keys() == []
 

@@ -178,7 +178,7 @@ def test_processes_that_record_in_the_catalogue_at_once_lose_no_event(
     def record(group_id: int) -> None:
         table = CatalogueTable(object_store.offline())
         table.register("default", f"g{group_id}", 1, RecordedVersion(group_id, b"{}"))
-        table.go_live("default", f"g{group_id}", 1)
+        table.go_live("default", {f"g{group_id}": 1})
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(record, range(4)))

@@ -24,6 +24,7 @@ from headrace.resources.offline.table_spec import feature_table
 from headrace.resources.online.online_group import GroupState, OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
 from headrace.resources.online.publisher import Publication, publish_partition
+from headrace.resources.online.reconciliation import unpublished_partitions
 from headrace.resources.online.registry import Registry
 from headrace.resources.online.verification import Verification, verify_group
 
@@ -101,6 +102,10 @@ class Stage:
 
     def verify(self, sample: int | None = None) -> Verification:
         return verify_group(self.group, self.table, self.online, self.registry, sample=sample)
+
+    def unpublished(self) -> list[str]:
+        recorded = self.registry.recorded()
+        return unpublished_partitions(self.group, self.table, self.online, recorded)
 
     def rows(self) -> OnlineGroup:
         published = self.registry.published(self.group.name, self.group.version)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -66,7 +68,7 @@ def test_an_older_generation_is_refused_once_a_newer_one_has_begun(group: Online
     with pytest.raises(FencedError):
         group.begin("P", 1)
     assert group.rows([KEY]) == [None]
-    assert group.state() == GroupState(None, None, {"P": 2}, {}, 2)
+    assert replace(group.state(), epoch=None) == GroupState(None, None, {"P": 2}, {}, 2)
 
 
 def test_a_partition_is_not_fenced_by_another(group: OnlineGroup) -> None:
@@ -97,7 +99,7 @@ def test_floor_watermark_and_marker_are_only_raised(group: OnlineGroup) -> None:
 
     group.finish(early, watermark=Order(10, 1), floor=Order(10, 1))
 
-    assert group.state() == GroupState(
+    assert replace(group.state(), epoch=None) == GroupState(
         Order(20, 1), Order(20, 1), {"P": 1, "Q": 1}, {"P": 1, "Q": 1}, 2
     )
 
@@ -183,3 +185,34 @@ def test_the_stored_keys_are_those_of_the_group_alone(valkey_url: str, group_id:
     found = OnlineGroup(store, group_id, "group@1").stored_keys()
 
     assert sorted(found) == sorted(keys[group_id])
+
+
+def test_only_the_state_that_was_found_complete_is_said_to_be(
+    group: OnlineGroup, valkey_url: str
+) -> None:
+    group.begin("P", 1)
+    epoch = group.state().epoch
+    with redis.Redis.from_url(valkey_url) as client:
+        client.flushall()
+    group.begin("P", 1)
+
+    with pytest.raises(StateLostError):
+        group.complete(epoch)
+    with pytest.raises(StateLostError):
+        group.complete(None)
+
+    assert group.state().floor is None
+
+
+def test_a_state_that_never_began_is_not_complete(group: OnlineGroup) -> None:
+    with pytest.raises(StateLostError):
+        group.complete(group.state().epoch)
+
+
+def test_a_complete_state_keeps_a_greater_floor(group: OnlineGroup) -> None:
+    claim = group.begin("P", 1)
+    group.finish(claim, watermark=Order(5, 1), floor=Order(5, 1))
+
+    group.complete(group.state().epoch)
+
+    assert group.state().floor == Order(5, 1)

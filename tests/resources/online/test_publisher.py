@@ -13,7 +13,6 @@ from headrace.contract.errors import (
 )
 from headrace.contract.feature_group import FeatureGroupSpec, Online
 from headrace.contract.rows import to_microseconds
-from headrace.resources.online.publisher import unpublished_partitions
 from headrace.resources.online.row_encoding import encode_values
 from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
 
@@ -192,12 +191,12 @@ def test_unpublished_partitions_are_those_whose_newest_commit_is_not_online(upse
     for number in (1, 2, 3):
         upsert.commit(number, [(1, 9, 1.0)])
     upsert.commit(4, [(1, 9, 1.0)], publish="deferred")
-    before = unpublished_partitions(upsert.group, upsert.table, upsert.online)
+    before = upsert.unpublished()
     upsert.publish(1)
     upsert.publish(2)
     upsert.commit(2, [(1, 9, 2.0)])
 
-    after = unpublished_partitions(upsert.group, upsert.table, upsert.online)
+    after = upsert.unpublished()
 
     assert (before, after) == ([key_of(1), key_of(2), key_of(3)], [key_of(2), key_of(3)])
 
@@ -236,7 +235,7 @@ def test_everything_comes_back_after_a_flush(upsert: Stage, valkey_url: str) -> 
     with redis.Redis.from_url(valkey_url) as client:
         client.flushall()
 
-    for partition in unpublished_partitions(upsert.group, upsert.table, upsert.online):
+    for partition in upsert.unpublished():
         upsert.publish(int(partition[-2:]))
 
     assert (upsert.served(), upsert.key(1)) == before
@@ -275,13 +274,13 @@ def test_a_changed_document_counts_online_once_it_is_recorded_offline_and_is_nev
         code_version="1",
         verdicts={},
     )
-    left = unpublished_partitions(declared.group, declared.table, declared.online)
+    left = declared.unpublished()
     declared.publish(1)
 
     assert recorded.no_op
     assert (before, registered_ttl(declared)) == (timedelta(days=3), timedelta(days=9))
     assert left == [key_of(1)]
-    assert unpublished_partitions(declared.group, declared.table, declared.online) == []
+    assert declared.unpublished() == []
 
 
 def test_a_group_that_is_not_online_is_not_published(valkey_url: str, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from headrace.contract.errors import FencedError
 from headrace.contract.feature_group import Online
 from headrace.contract.rows import to_microseconds
 from headrace.resources.online.projection import newest_per_entity, scan_commit
-from headrace.resources.online.publisher import unpublished_partitions
 from headrace.resources.online.row_encoding import encode_keys, encode_values
 from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
 
@@ -108,7 +107,7 @@ def test_any_history_ends_in_the_state_of_publishing_in_order(
         if committed:
             assert stage.served() == expected(stage, committed)
             assert stage.verify().is_clean
-            assert unpublished_partitions(stage.group, stage.table, stage.online) == []
+            assert stage.unpublished() == []
 
 
 @pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT])

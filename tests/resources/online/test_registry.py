@@ -79,7 +79,7 @@ def test_a_flushed_store_is_given_back_ids_and_documents(
     registry: Registry, valkey_url: str, tmp_path: Path
 ) -> None:
     first, second = registry.register(GROUP), registry.register(replace(GROUP, version=2))
-    registry.go_live("household_spend", 2)
+    registry.go_live({"household_spend": 2})
     with redis.Redis.from_url(valkey_url) as client:
         client.flushall()
     again = registry_of(valkey_url, tmp_path)
@@ -136,10 +136,10 @@ def test_the_schemas_outlive_a_flush(registry: Registry, valkey_url: str, tmp_pa
 def test_going_live_is_recorded_offline(registry: Registry, tmp_path: Path) -> None:
     registry.register(GROUP)
     registry.register(replace(GROUP, version=2))
-    registry.go_live("household_spend", 1)
+    registry.go_live({"household_spend": 1})
     between = datetime.now(UTC)
 
-    registry.go_live("household_spend", 2)
+    registry.go_live({"household_spend": 2})
 
     table = CatalogueTable(OfflineStore(str(tmp_path / "offline")))
     assert registry.manifest().groups["household_spend"].live == 2
@@ -152,7 +152,7 @@ def test_only_a_registered_version_goes_live(registry: Registry) -> None:
     registry.register(GROUP)
 
     with pytest.raises(UnknownNameError, match="household_spend@1"):
-        registry.go_live("household_spend", 2)
+        registry.go_live({"household_spend": 2})
 
 
 def test_the_first_version_to_finish_goes_live_and_stays(registry: Registry) -> None:
@@ -170,7 +170,7 @@ def test_a_flip_names_the_manifest_that_it_replaced(registry: Registry, valkey_u
     with redis.Redis.from_url(valkey_url, decode_responses=True) as client:
         before = client.get(catalogue_key("test"))
 
-    registry.go_live("household_spend", 1)
+    registry.go_live({"household_spend": 1})
 
     assert registry.manifest().previous == before
 
