@@ -14,7 +14,7 @@ from ...contract.errors import CommitConflictError, StoreUnavailableError
 from . import delta_writes, row_checks
 from .commit_log import Commit, CommitLog
 from .table_snapshot import TableSnapshot
-from .table_spec import TableSpec
+from .table_spec import BUCKETS, TableSpec
 
 __all__ = ["Commit", "Computation", "OfflineTable", "TableSnapshot"]
 
@@ -167,7 +167,7 @@ class OfflineTable:
             self.spec.stored_schema,
             self.log.storage_options,
             partition_by=self.spec.partition_columns,
-            properties={row_checks.BUCKETS: str(self.spec.buckets)},
+            properties={BUCKETS: str(self.spec.buckets)},
         )
         self.log.refresh()
         return self.log.opened()

@@ -12,10 +12,7 @@ from ...contract.errors import (
     SchemaChangeError,
 )
 from .dtypes import refusal_by_delta
-from .table_spec import WHOLE, KeyedPartitions, TableSpec
-
-BUCKETS = "headrace.buckets"
-"""The table property that keeps the number of entity buckets."""
+from .table_spec import BUCKETS, WHOLE, KeyedPartitions, TableSpec
 
 
 def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFrame:
