@@ -69,7 +69,9 @@ class Acceptance:
         """What the group accepts when these partitions are committed."""
         partitions = tuple(sorted(committed))
         cut = PARTITIONINGS[group.partitions]
-        dates = np.array([microseconds(cut.window(key).end - _EPOCH) for key in partitions], np.int64)
+        dates = np.array(
+            [microseconds(cut.window(key).end - _EPOCH) for key in partitions], np.int64
+        )
         if group.online is not Online.UPSERT:
             return cls(group, partitions, dates, dates)
         return cls(group, partitions, dates - microseconds(cut.length), dates - 1)
@@ -86,11 +88,15 @@ class Acceptance:
         fresh = (number > 0) & (ends >= oldest)
         return Intervals(np.where(fresh, ends, _EVER.max), ends)
 
-    def months(self, intervals: Intervals) -> Iterator[Month]:
-        """The months, newest first, of the partitions that any of the intervals meets."""
-        some = intervals.newest >= intervals.oldest
-        # Both bounds grow with time, so that the sorted ones still belong together.
-        oldest, newest = np.sort(intervals.oldest[some]), np.sort(intervals.newest[some])
+    def months(self, instants: Instants) -> Iterator[Month]:
+        """The months, newest first, of the partitions that may answer at any of some instants.
+
+        Args:
+            instants: Sorted; then so are both bounds of what is accepted at them.
+        """
+        accepted = self.intervals(instants)
+        some = accepted.newest >= accepted.oldest
+        oldest, newest = accepted.oldest[some], accepted.newest[some]
         met = np.searchsorted(newest, self.starts) < np.searchsorted(oldest, self.ends, "right")
         months: dict[str, list[int]] = {}
         for index in np.flatnonzero(met).tolist():

@@ -84,7 +84,7 @@ def entity_starts(rows: pl.DataFrame, keys: Sequence[str]) -> Positions:
         if isinstance(values, np.ndarray):
             changes[1:] |= values[1:] != values[:-1]
         else:
-            changes[1:] |= (values.slice(1) != values.slice(0, values.len() - 1)).to_numpy()
+            changes[1:] |= (values.slice(1) != values.head(-1)).to_numpy()
     return np.flatnonzero(changes)
 
 
@@ -109,9 +109,7 @@ def positions_of(asked: pl.DataFrame, entities: pl.DataFrame) -> Positions:
     return found[position].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def _last_until(
-    times: Instants, begins: Positions, ends: Positions, until: Instants
-) -> Positions:
+def _last_until(times: Instants, begins: Positions, ends: Positions, until: Instants) -> Positions:
     """In each of some sorted slices the last position with time <= until; before it when none."""
     found = begins - 1
     longest = int((ends - begins).max(initial=0))

@@ -126,6 +126,7 @@ def _stamps(handle: DeltaTable, limit: int | None) -> list[tuple[int, Stamp]]:
     commits: list[dict[str, Any]] = handle.history(limit=limit)
     stamped = ((int(each["version"]), each[STAMP]) for each in commits if STAMP in each)
     return sorted(
-        ((version, Stamp(**json.loads(stamp))) for version, stamp in stamped), reverse=True,
+        ((version, Stamp(**json.loads(stamp))) for version, stamp in stamped),
+        reverse=True,
         key=lambda each: each[0],
     )

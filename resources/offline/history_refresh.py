@@ -1,10 +1,9 @@
 """Keeping a table's history: what was committed since it was last refreshed is copied into it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from io import BytesIO
 from time import time_ns
 from uuid import uuid4
 
@@ -119,10 +118,10 @@ def _written(
             if rows.is_empty():
                 continue
             path = f"{MONTH_COLUMN}={month}/{BUCKET_COLUMN}={bucket}/{uuid4().hex}.parquet"
-            size = _write(rows, path, files)
+            _write(rows, f"{history_uri(snapshot)}/{path}", snapshot.log.storage_options)
             yield AddAction(
                 path=path,
-                size=size,
+                size=files.get_file_info(path).size,
                 partition_values={MONTH_COLUMN: month, BUCKET_COLUMN: str(bucket)},
                 modification_time=time_ns() // 1_000_000,
                 data_change=True,
@@ -130,13 +129,15 @@ def _written(
             )
 
 
-def _write(rows: pl.DataFrame, path: str, files: pyarrow.fs.FileSystem) -> int:
-    content = BytesIO()
+def _write(rows: pl.DataFrame, uri: str, storage_options: Mapping[str, str]) -> None:
     rows.write_parquet(
-        content, compression="zstd", compression_level=1, row_group_size=ROW_GROUP_ROWS
+        uri,
+        compression="zstd",
+        compression_level=1,
+        row_group_size=ROW_GROUP_ROWS,
+        storage_options=dict(storage_options) or None,
+        mkdir=True,
     )
-    with files.open_output_stream(path) as stream:
-        return int(stream.write(content.getbuffer()))
 
 
 def _commit(
@@ -161,7 +162,9 @@ def _commit(
 def _opened(snapshot: TableSnapshot) -> DeltaTable:
     """The history's table, made if need be, with every column that the table has."""
     uri, options = history_uri(snapshot), dict(snapshot.log.storage_options)
-    schema = pl.Schema({**snapshot.spec.schema, MONTH_COLUMN: pl.String(), BUCKET_COLUMN: pl.Int32()})
+    schema = pl.Schema(
+        {**snapshot.spec.schema, MONTH_COLUMN: pl.String(), BUCKET_COLUMN: pl.Int32()}
+    )
     create(uri, schema, options, partition_by=_LAYOUT)
     handle = DeltaTable(uri, storage_options=options)
     known = pl.Schema(handle.schema())
