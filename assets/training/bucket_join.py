@@ -129,7 +129,17 @@ def _answered(
     found = SortedRows.of(rows.result(), group.spec.entity.key_names)
     asked, positions = questions.answer(month, found)
     values = found.rows.select(list(group.columns))[positions]
-    return _Answers(questions.spine.rows[asked], values)
+    return _Answers(questions.spine.rows[asked], _compact(values))
+
+
+def _compact(values: pl.DataFrame) -> pl.DataFrame:
+    """The same values: gathered texts would keep all the texts in memory that they lay among."""
+    oldest = pl.CompatLevel.oldest()
+    return values.with_columns(
+        pl.Series(pl.from_arrow(column.to_arrow(compat_level=oldest))).alias(column.name)
+        for column in values.iter_columns()
+        if column.dtype in (pl.String(), pl.Binary())
+    )
 
 
 def _spread(answers: Sequence[_Answers], height: int, group: GroupColumns) -> pl.DataFrame:

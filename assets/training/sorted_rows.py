@@ -38,7 +38,7 @@ class SortedRows:
             keys: The names of the join keys.
         """
         found = cls._of(rows.rechunk(), keys)
-        if found._is_sorted():
+        if found.is_sorted:
             return found
         return cls._of(rows.sort([*keys, EVENT_TIMESTAMP]), keys)
 
@@ -60,19 +60,21 @@ class SortedRows:
         accepted = known & (self.times[found] >= intervals.oldest)
         return found, np.where(accepted, found, -1)
 
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the rows are as this class says that they are."""
+        if self.rows.is_empty():
+            return True
+        earlier = np.flatnonzero(self.times[1:] < self.times[:-1]) + 1
+        among = np.searchsorted(self.starts, earlier)
+        return _are_in_order(self.entities) and bool(np.all(self.starts[among] == earlier))
+
     @classmethod
     def _of(cls, rows: pl.DataFrame, keys: Sequence[str]) -> "SortedRows":
         starts = entity_starts(rows, keys)
         entities = rows.select(keys)[starts]
         times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
         return cls(rows, times, entities, np.append(starts, rows.height))
-
-    def _is_sorted(self) -> bool:
-        if self.rows.is_empty():
-            return True
-        earlier = np.flatnonzero(self.times[1:] < self.times[:-1]) + 1
-        among = np.searchsorted(self.starts, earlier)
-        return _are_in_order(self.entities) and bool(np.all(self.starts[among] == earlier))
 
 
 def entity_starts(rows: pl.DataFrame, keys: Sequence[str]) -> Positions:

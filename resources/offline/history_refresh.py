@@ -130,10 +130,11 @@ def _written(
 
 
 def _write(rows: pl.DataFrame, uri: str, storage_options: Mapping[str, str]) -> None:
+    # LZ4 is a tenth larger than zstd, and read in half of the time. Nobody filters by statistics.
     rows.write_parquet(
         uri,
-        compression="zstd",
-        compression_level=1,
+        compression="lz4",
+        statistics=False,
         row_group_size=ROW_GROUP_ROWS,
         storage_options=dict(storage_options) or None,
         mkdir=True,
