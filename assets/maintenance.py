@@ -24,7 +24,7 @@ def maintain(
     min_age: timedelta = MIN_AGE,
     dry_run: bool = False,
 ) -> Maintenance:
-    """Maintain the table of a declaration: compaction, checkpoint, vacuum, in this order.
+    """Maintain the table of a declaration: history, compaction, checkpoint, vacuum.
 
     Idempotent, and changes no answer; commits, publishes and readers may go on. Of a feature group
     all versions stay readable that a stored receipt names, and all generations that publishing and

@@ -38,7 +38,7 @@ def maintain(
     ] = 7.0,
     json: AsJson = False,
 ) -> None:
-    """Compact tables, write checkpoints, and remove files that nobody needs any more.
+    """Refresh histories, compact tables, write checkpoints, remove files that nobody needs.
 
     Kept are the newest version, those that stored receipts name, those that publishing still reads,
     and all that were in force within --min-age. It may run beside everything else, and again.

@@ -68,5 +68,5 @@ class Partitioning:
 DAILY = Partitioning("DAILY", timedelta(days=1), "%Y-%m-%d", "event_date")
 HOURLY = Partitioning("HOURLY", timedelta(hours=1), "%Y-%m-%d-%H:%M", "event_hour")
 PARTITIONINGS = {partitioning.name: partitioning for partitioning in (DAILY, HOURLY)}
-RESERVED_COLUMNS = frozenset({DAILY.column, HOURLY.column, "entity_bucket"})
+RESERVED_COLUMNS = frozenset({DAILY.column, HOURLY.column, "entity_bucket", "event_month"})
 """Names of partition columns; no schema may use them."""

@@ -39,8 +39,8 @@ def maintenance_asset(declared: Materialized) -> dg.AssetsDefinition:
     @dg.asset(
         key=maintenance_key(declared),
         description=(
-            f"Maintenance of {table}: compaction within partitions, checkpoint, and"
-            " vacuum of what no receipt, publisher or recent reader needs. Changes no answer."
+            f"Maintenance of {table}: history for joins, compaction within partitions, checkpoint,"
+            " and vacuum of what no receipt, publisher or recent reader needs. Changes no answer."
         ),
         group_name=GROUP,
         kinds={"delta"},
@@ -64,6 +64,11 @@ def _metadata(done: Maintenance) -> Metadata:
         "seconds": dg.MetadataValue.float(done.seconds),
         "versions_kept": dg.MetadataValue.md(_kept(done.kept)),
     }
+    if done.history is not None:
+        metadata |= {
+            "history_months_written": dg.MetadataValue.int(len(done.history.months)),
+            "history_rows_written": dg.MetadataValue.int(done.history.rows),
+        }
     if done.compaction is not None:
         metadata |= {
             "files_before": dg.MetadataValue.int(done.compaction.files_before),

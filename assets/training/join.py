@@ -1,30 +1,48 @@
 """Features beside a spine: the columns of all groups, joined to its rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
 from ...contract.errors import InvalidArgumentError
-from ...contract.feature_group import Online
 from ...resources.offline.dtypes import polars_dtype
 from ...resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
-from .as_of_join import latest_rows, newest_partitions
+from .bucket_join import Reading, known_values
+from .bucketed_spine import SpineBucket, bucketed_spine
 from .feature_columns import GroupColumns
 
 
-def joined(spine: pl.DataFrame, groups: Sequence[GroupColumns]) -> pl.DataFrame:
+def joined(
+    spine: pl.DataFrame,
+    groups: Sequence[GroupColumns],
+    *,
+    on_reading: Callable[[Reading], object] | None = None,
+) -> pl.DataFrame:
     """The spine's rows in the spine's order, with the groups' columns behind its own.
 
     Grain: one row per row of the spine, whatever repeats in it. Null where nothing was known.
+    Memory: the spine, the result, and one bucket of one group at a time.
+
+    Args:
+        spine: Join keys, event timestamp, and whatever else.
+        groups: What is asked of each group.
+        on_reading: Is told of each group how many of its files were opened.
 
     Raises:
         InvalidArgumentError: The spine's columns do not fit.
     """
     columns = [column for group in groups for column in group.columns.values()]
     check_spine(spine.schema, groups, columns)
+    spines: dict[tuple[tuple[str, ...], int], list[SpineBucket]] = {}
     found: dict[str, pl.Series] = {}
     for group in groups:
-        found.update(_values(spine, group))
+        keys, buckets = group.spec.entity.key_names, group.snapshot.buckets
+        if (keys, buckets) not in spines:
+            spines[keys, buckets] = bucketed_spine(spine, keys, buckets)
+        values, reading = known_values(spines[keys, buckets], spine.height, group)
+        found.update({column: values[feature] for feature, column in group.columns.items()})
+        if on_reading is not None:
+            on_reading(reading)
     frame = spine.with_columns(found[column].alias(column) for column in columns)
     if frame.height != spine.height:
         msg = f"a spine of {spine.height} rows became {frame.height}: a defect of this library"
@@ -62,11 +80,3 @@ def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iter
             problem="a feature's column bears that name",
             remedy="rename it, or leave the feature out",
         )
-
-
-def _values(spine: pl.DataFrame, group: GroupColumns) -> dict[str, pl.Series]:
-    """The group's columns, by output name, one value per row of the spine in its order."""
-    join = latest_rows if group.spec.online is Online.UPSERT else newest_partitions
-    asked = spine.select(*group.spec.entity.key_names, EVENT_TIMESTAMP)
-    values = join(asked, group.snapshot, group.spec, list(group.columns))
-    return {column: values[feature] for feature, column in group.columns.items()}

@@ -21,7 +21,7 @@ from deltalake.exceptions import TableNotFoundError
 from ...contract.document import digest
 from ...contract.errors import StoreUnavailableError
 from .stored_files import absent_files
-from .table_spec import BUCKET_COLUMN
+from .table_spec import BUCKET_COLUMN, BUCKETS
 
 ENTRIES = "headrace"
 """The key of our entries in a commit's metadata."""
@@ -137,6 +137,10 @@ class CommitLog:
         if self.handle is None:
             self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
         return self.handle
+
+    def buckets(self) -> int:
+        """How many entity buckets the table was created with."""
+        return int(self.opened().metadata().configuration.get(BUCKETS) or 1)
 
     def newest(self, version: int) -> Mapping[str, Commit]:
         """The newest commit of each partition at a version, by partition key in order."""

@@ -15,7 +15,7 @@ from ...contract.errors import CommitConflictError, StoreUnavailableError
 from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
 from .table_snapshot import TableSnapshot
-from .table_spec import TableSpec
+from .table_spec import BUCKETS, TableSpec
 
 __all__ = ["Commit", "Computation", "OfflineTable", "TableSnapshot"]
 
@@ -196,7 +196,7 @@ class OfflineTable:
             self.spec.stored_schema,
             self.log.storage_options,
             partition_by=self.spec.partition_columns,
-            properties={schema_evolution.BUCKETS: str(self.spec.buckets)},
+            properties={BUCKETS: str(self.spec.buckets)},
         )
         self.log.refresh()
         return self.log.opened()

@@ -12,10 +12,7 @@ from deltalake import DeltaTable
 from ...contract.document import decode_document
 from ...contract.errors import SchemaChangeError
 from ...contract.feature_group import FeatureGroupSpec, Online
-from .table_spec import BUCKET_COLUMN, TableKind, TableSpec
-
-BUCKETS = "headrace.buckets"
-"""The table property that keeps the number of entity buckets."""
+from .table_spec import BUCKET_COLUMN, BUCKETS, TableKind, TableSpec
 
 _NARROWER: Mapping[pl.DataType, tuple[pl.DataType, ...]] = {
     pl.Int64(): (pl.Int32(), pl.Int16(), pl.Int8()),

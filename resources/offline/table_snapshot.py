@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ...contract.errors import TableVersionGoneError
-from .commit_log import Commit, CommitLog
+from .commit_log import Commit, CommitLog, StoredFile
 from .table_spec import WHOLE, TableSpec
 
 
@@ -29,6 +29,11 @@ class TableSnapshot:
         """The group's document in force at this version."""
         return self.log.document(self.version)
 
+    @property
+    def buckets(self) -> int:
+        """How many entity buckets the stored table has; 1 when nothing is stored."""
+        return self.log.buckets() if self.version >= 0 else 1
+
     def at(self, version: int) -> "TableSnapshot":
         """The same table at another version, such as the one that an earlier generation made."""
         return TableSnapshot(self.spec, self.log, version, self.log.newest(version))
@@ -44,7 +49,10 @@ class TableSnapshot:
         Raises:
             TableVersionGoneError: This is an older version, and some of the files were vacuumed.
         """
-        uris = self.files(partitions, buckets)
+        return self.scan_files(self.files(partitions, buckets))
+
+    def scan_files(self, uris: list[str]) -> pl.LazyFrame:
+        """Like `scan`, of these files: the table's own, or copies of its rows."""
         if not uris:
             return pl.LazyFrame(schema=self.spec.schema)
         return pl.scan_parquet(
@@ -65,15 +73,11 @@ class TableSnapshot:
         Raises:
             TableVersionGoneError: This is an older version, and some of the files were vacuumed.
         """
-        if self.version < 0:
-            return []
-        column = self.spec.partitioning.column if self.spec.partitioning else None
-        stored = self.log.files(self.version, column)
         keys = None if partitions is None else set(partitions)
         numbers = None if buckets is None else set(buckets)
         wanted = [
             file
-            for file in stored
+            for file in self.stored_files()
             if (keys is None or (file.partition or WHOLE) in keys)
             and (numbers is None or file.bucket in numbers)
         ]
@@ -83,6 +87,13 @@ class TableSnapshot:
                 group=self.spec.path, version=self.version, reason=_vacuumed(missing)
             )
         return [file.uri for file in wanted]
+
+    def stored_files(self) -> tuple[StoredFile, ...]:
+        """The data files of this version, by partition, bucket and address; nothing is opened."""
+        if self.version < 0:
+            return ()
+        column = self.spec.partitioning.column if self.spec.partitioning else None
+        return self.log.files(self.version, column)
 
 
 def _vacuumed(missing: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from .dtypes import polars_dtype
 EVENT_TIMESTAMP = "event_timestamp"
 EVENT_TIMESTAMP_TYPE = pl.Datetime("us", "UTC")
 BUCKET_COLUMN = "entity_bucket"
+BUCKETS = "headrace.buckets"
+"""The table property that keeps the number of entity buckets."""
 WHOLE = "all"
 """The partition key of a table that is versioned as a whole."""
 

@@ -14,9 +14,8 @@ from ...contract.order import Order
 from ...contract.partitions import PARTITIONINGS, Window
 from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
-from ..offline.table_spec import BUCKETS
 from ..offline.table_snapshot import TableSnapshot
-from ..offline.table_spec import EVENT_TIMESTAMP
+from ..offline.table_spec import BUCKETS, EVENT_TIMESTAMP
 
 _PARTITIONS_AT_ONCE = 32
 

@@ -1,14 +1,11 @@
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headrace.assets.point_in_time import OfflineStore, training_frame
 from headrace.contract.errors import (
@@ -26,7 +23,7 @@ from headrace.contract.feature_group import (
 )
 from headrace.contract.partitions import HOURLY
 from headrace.resources.offline.catalogue_table import CatalogueTable
-from headrace.resources.offline.offline_table import Commit, OfflineTable
+from headrace.resources.offline.offline_table import OfflineTable
 from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
     DAY,
@@ -442,145 +439,3 @@ def test_known_at_needs_a_time_zone(store: OfflineStore, spend: OfflineTable) ->
 
     with pytest.raises(InvalidArgumentError, match="has no time zone"):
         training_frame(spine(), ["spend"], store, known_at=datetime(2018, 1, 1))  # noqa: DTZ001
-
-
-# ---- laws, against an oracle that is written from the definitions and nothing else ----
-
-
-@dataclass(frozen=True)
-class Change:
-    """The rows that one commit made the content of a partition."""
-
-    number: int
-    rows: tuple[Row, ...]
-
-
-def partitions_after(changes: Sequence[Change]) -> dict[int, tuple[Row, ...]]:
-    return {change.number: change.rows for change in changes}
-
-
-def known_snapshot(
-    changes: Sequence[Change], household: int | None, at: datetime, ttl: timedelta | None
-) -> float | None:
-    partitions = partitions_after(changes)
-    ended = [number for number in partitions if end(number) <= at]
-    if not ended or (ttl is not None and at - end(max(ended)) > ttl):
-        return None
-    found = [amount for key, _, amount in partitions[max(ended)] if key == household]
-    return found[0] if found else None
-
-
-def known_upsert(
-    changes: Sequence[Change], household: int | None, at: datetime, ttl: timedelta | None
-) -> float | None:
-    newest: tuple[datetime, float] | None = None
-    for number, rows in partitions_after(changes).items():
-        for key, event_timestamp, amount in rows:
-            if end(number) <= at and key == household:
-                newest = max(newest or (event_timestamp, amount), (event_timestamp, amount))
-    if newest is None or (ttl is not None and at - newest[0] > ttl):
-        return None
-    return newest[1]
-
-
-HOUSEHOLDS = st.integers(1, 3)
-AMOUNTS = st.floats(allow_nan=False, width=16)
-OFFSETS = st.sampled_from([timedelta(0), MICROSECOND, DAY / 2, DAY - MICROSECOND])
-TTLS = st.sampled_from([None, MICROSECOND, DAY / 2, DAY, DAY + MICROSECOND, 5 * DAY])
-EDGES = st.sampled_from([-DAY / 2, -MICROSECOND, timedelta(0), MICROSECOND, DAY / 2])
-TIMES = st.builds(lambda number, edge: end(number) + edge, st.integers(-1, 9), EDGES)
-SPINES = st.lists(st.tuples(st.none() | HOUSEHOLDS, TIMES), max_size=8)
-
-
-@st.composite
-def snapshot_changes(draw: st.DrawFn) -> Change:
-    number = draw(st.integers(0, 4))
-    rows = draw(st.dictionaries(HOUSEHOLDS, AMOUNTS))
-    return Change(number, tuple((key, end(number), amount) for key, amount in rows.items()))
-
-
-@st.composite
-def upsert_changes(draw: st.DrawFn) -> Change:
-    number = draw(st.integers(0, 4))
-    rows = draw(st.dictionaries(st.tuples(HOUSEHOLDS, OFFSETS), AMOUNTS))
-    start = end(number) - DAY
-    return Change(
-        number, tuple((key, start + offset, amount) for (key, offset), amount in rows.items())
-    )
-
-
-SEMANTICS = {
-    Online.SNAPSHOT: (SPEND, snapshot_changes(), known_snapshot),
-    Online.UPSERT: (LAST_BASKET, upsert_changes(), known_upsert),
-}
-laws = settings(max_examples=20)
-
-
-def committed(
-    store: OfflineStore, group: FeatureGroupSpec, changes: Sequence[Change]
-) -> list[Commit]:
-    table = store.table(feature_table(group))
-    return [commit(table, change.number, upsert_rows(*change.rows)) for change in changes]
-
-
-@pytest.mark.parametrize("online", list(SEMANTICS))
-@settings(max_examples=30)
-@given(data=st.data())
-def test_training_data_is_what_the_definitions_say(online: Online, data: st.DataObject) -> None:
-    group, some_changes, known = SEMANTICS[online]
-    group = replace(group, ttl=data.draw(TTLS))
-    changes = data.draw(st.lists(some_changes, min_size=1, max_size=6))
-    asked = data.draw(SPINES)
-    last = data.draw(st.integers(0, len(changes) - 1))
-
-    with tempfile.TemporaryDirectory() as root:
-        store = OfflineStore(root)
-        commits = committed(store, group, changes)
-        now = amounts(store, group.name, asked)
-        then = amounts(store, group.name, asked, known_at=commits[last].committed_at)
-
-    assert now == [known(changes, *row, group.ttl) for row in asked]
-    assert then == [known(changes[: last + 1], *row, group.ttl) for row in asked]
-
-
-@pytest.mark.parametrize("online", list(SEMANTICS))
-@laws
-@given(data=st.data())
-def test_what_ends_after_every_time_of_the_spine_changes_nothing(
-    online: Online, data: st.DataObject
-) -> None:
-    group, some_changes, _ = SEMANTICS[online]
-    changes = data.draw(st.lists(some_changes, min_size=2, max_size=6))
-    asked = data.draw(SPINES)
-    horizon = max((at for _, at in asked), default=START)
-    past = [change for change in changes if end(change.number) <= horizon]
-    later = [change for change in changes if end(change.number) > horizon]
-
-    with tempfile.TemporaryDirectory() as root:
-        store = OfflineStore(root)
-        committed(store, group, [Change(0, ()), *past])
-        before = amounts(store, group.name, asked)
-        committed(store, group, later)
-        after = amounts(store, group.name, asked)
-
-    assert after == before
-
-
-@pytest.mark.parametrize("online", list(SEMANTICS))
-@laws
-@given(data=st.data())
-def test_a_permutation_of_the_spine_permutes_the_result(
-    online: Online, data: st.DataObject
-) -> None:
-    group, some_changes, _ = SEMANTICS[online]
-    changes = data.draw(st.lists(some_changes, min_size=1, max_size=4))
-    asked = data.draw(SPINES)
-    order = data.draw(st.permutations(range(len(asked))))
-
-    with tempfile.TemporaryDirectory() as root:
-        store = OfflineStore(root)
-        committed(store, group, changes)
-        straight = amounts(store, group.name, asked)
-        permuted = amounts(store, group.name, [asked[index] for index in order])
-
-    assert permuted == [straight[index] for index in order]

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ..history_refresh import HistoryRefresh, refresh_history
 from ..offline_table import OfflineTable
+from ..table_spec import TableKind
 from .checkpoint import checkpoint
 from .compaction import TARGET_BYTES, Compaction, compact
 from .vacuum import MIN_AGE, Vacuum, vacuum
@@ -30,6 +32,7 @@ class Maintenance:
 
     Attributes:
         table: Where it lies under the store's root.
+        history: `None` where there is none: only feature tables have one.
         compaction: `None` when there is no table yet; then nothing else was done, either.
         checkpoint: The version of which a checkpoint was written; `None` when there was one.
         vacuum: `None` when nothing might be removed; `kept.unknown` says why.
@@ -37,6 +40,7 @@ class Maintenance:
     """
 
     table: str
+    history: HistoryRefresh | None
     compaction: Compaction | None
     checkpoint: int | None
     vacuum: Vacuum | None
@@ -53,7 +57,7 @@ def maintain_table(
     target_bytes: int = TARGET_BYTES,
     dry_run: bool = False,
 ) -> Maintenance:
-    """Compact, write a checkpoint, vacuum; every step may be repeated, and broken off.
+    """Refresh the history, compact, write a checkpoint, vacuum; each may be repeated.
 
     No answer of the table changes: rows, generations, identities, verdicts and what was known at an
     instant are the same before and after, and so are the rows of all versions that are kept.
@@ -63,9 +67,11 @@ def maintain_table(
     """
     begun = time.perf_counter()
     if not table.exists():
-        return Maintenance(table.spec.path, None, None, None, kept, 0.0, dry_run)
+        return Maintenance(table.spec.path, None, None, None, None, kept, 0.0, dry_run)
     with table.errors("all"):
-        # What is derived from the table's files (a history) comes first: it reads recent versions.
+        # The history is copied from the files of partitions as they were committed: first.
+        is_copied = table.spec.kind is TableKind.FEATURES and not dry_run
+        history = refresh_history(table) if is_copied else None
         compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
         written = checkpoint(table, dry_run=dry_run)
         removed = (
@@ -75,4 +81,6 @@ def maintain_table(
         )
     table.log.refresh()
     seconds = round(time.perf_counter() - begun, 3)
-    return Maintenance(table.spec.path, compaction, written, removed, kept, seconds, dry_run)
+    return Maintenance(
+        table.spec.path, history, compaction, written, removed, kept, seconds, dry_run
+    )

@@ -1,0 +1,69 @@
+"""A spine sorted into entity buckets: once for all groups of one entity and number of buckets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from ...resources.offline.entity_buckets import entity_buckets
+from ...resources.offline.table_spec import EVENT_TIMESTAMP
+from .acceptance import Instants
+from .sorted_rows import Positions, entity_starts
+
+# No column of a schema can bear this name: it is no identifier.
+_ROW = "row of the spine"
+_SMALL = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SpineBucket:
+    """The spine's rows of one entity bucket; an entity's rows are neighbours.
+
+    Attributes:
+        rows: Their positions in the spine.
+        times: Their event timestamps.
+        instants: The same, each once, in order.
+        entities: The distinct join keys among them.
+        codes: Of each row the position of its join keys in `entities`.
+    """
+
+    bucket: int
+    rows: Positions
+    times: Instants
+    instants: Instants
+    entities: pl.DataFrame
+    codes: Positions
+
+
+def bucketed_spine(spine: pl.DataFrame, keys: Sequence[str], buckets: int) -> list[SpineBucket]:
+    """The buckets that the spine touches, in order; rows with a null key or time are in none."""
+    rows = spine.select(*keys, EVENT_TIMESTAMP).with_row_index(_ROW).drop_nulls()
+    order = rows.select(pl.arg_sort_by(*keys)).to_series().to_numpy()
+    counts = [rows.height]
+    if buckets > 1:
+        numbers = entity_buckets(rows, keys, buckets).to_numpy()
+        # A stable sort of small numbers takes linear time, and leaves the keys' order in each.
+        small = numbers.astype(np.uint16) if buckets <= _SMALL else numbers
+        order = order[np.argsort(small[order], kind="stable")]
+        counts = np.bincount(numbers, minlength=buckets).tolist()
+    rows, found, offset = rows[order], [], 0
+    for bucket, count in enumerate(counts):
+        if count:
+            found.append(_bucket(bucket, rows.slice(offset, count), keys))
+        offset += count
+    return found
+
+
+def _bucket(bucket: int, rows: pl.DataFrame, keys: Sequence[str]) -> SpineBucket:
+    starts = entity_starts(rows, keys)
+    lengths = np.diff(np.append(starts, rows.height))
+    times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
+    return SpineBucket(
+        bucket,
+        rows=rows[_ROW].cast(pl.Int64).to_numpy(),
+        times=times,
+        instants=np.unique(times),
+        entities=rows.select(keys)[starts],
+        codes=np.repeat(np.arange(len(starts)), lengths),
+    )

@@ -1,0 +1,138 @@
+"""Rows sorted by entity and event timestamp, and the search for an entity's newest accepted one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...resources.offline.table_spec import EVENT_TIMESTAMP
+from .acceptance import Instants, Intervals
+
+Positions = NDArray[np.int64]
+"""Indices of rows; -1 stands for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SortedRows:
+    """Rows of a feature table; those of one entity are neighbours, in time's order.
+
+    Attributes:
+        rows: The rows; their event timestamps are also in `times`.
+        entities: Their distinct join keys, in the rows' order.
+        starts: Where each entity's rows begin, and behind the last one where they end.
+    """
+
+    rows: pl.DataFrame
+    times: Instants
+    entities: pl.DataFrame
+    starts: Positions
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, keys: Sequence[str]) -> "SortedRows":
+        """Take the rows as they are if they are sorted, as the store's files are; else sort them.
+
+        Args:
+            rows: Join keys, event timestamp and features, with no nulls but in features.
+            keys: The names of the join keys.
+        """
+        found = cls._of(rows.rechunk(), keys)
+        if found.is_sorted:
+            return found
+        return cls._of(rows.sort([*keys, EVENT_TIMESTAMP]), keys)
+
+    def newest(self, entities: Positions, intervals: Intervals) -> tuple[Positions, Positions]:
+        """Find the newest accepted row of each of some entities.
+
+        Args:
+            entities: Positions in `entities`, none of them -1.
+            intervals: What is accepted of each.
+
+        Returns:
+            For each the position of the entity's newest row up to the interval's end, and the same
+            where that row lies within the interval; both -1 where there is none.
+        """
+        begins = self.starts[entities]
+        found = _last_until(self.times, begins, self.starts[entities + 1], intervals.newest)
+        known = found >= begins
+        found = np.where(known, found, -1)
+        accepted = known & (self.times[found] >= intervals.oldest)
+        return found, np.where(accepted, found, -1)
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether the rows are as this class says that they are."""
+        if self.rows.is_empty():
+            return True
+        earlier = np.flatnonzero(self.times[1:] < self.times[:-1]) + 1
+        among = np.searchsorted(self.starts, earlier)
+        return _are_in_order(self.entities) and bool(np.all(self.starts[among] == earlier))
+
+    @classmethod
+    def _of(cls, rows: pl.DataFrame, keys: Sequence[str]) -> "SortedRows":
+        starts = entity_starts(rows, keys)
+        entities = rows.select(keys)[starts]
+        times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
+        return cls(rows, times, entities, np.append(starts, rows.height))
+
+
+def entity_starts(rows: pl.DataFrame, keys: Sequence[str]) -> Positions:
+    """The positions of the rows that differ in a join key from the row before them."""
+    changes = np.zeros(rows.height, np.bool_)
+    changes[:1] = True
+    for name in keys:
+        values = _comparable(rows[name])
+        if isinstance(values, np.ndarray):
+            changes[1:] |= values[1:] != values[:-1]
+        else:
+            changes[1:] |= (values.slice(1) != values.head(-1)).to_numpy()
+    return np.flatnonzero(changes)
+
+
+def positions_of(asked: pl.DataFrame, entities: pl.DataFrame) -> Positions:
+    """Where each of the asked join keys stands among some entities.
+
+    Args:
+        asked: Join keys without nulls.
+        entities: Distinct ones of the same columns; in order, as `SortedRows` has them.
+    """
+    if entities.is_empty():
+        return np.full(asked.height, -1, np.int64)
+    if entities.width == 1:
+        values, wanted = _comparable(entities.to_series()), _comparable(asked.to_series())
+        if isinstance(values, np.ndarray) and isinstance(wanted, np.ndarray):
+            at = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+            return np.where(values[at] == wanted, at, -1)
+    position = "position of the entity"  # No identifier: no join key is called so.
+    found = asked.join(
+        entities.with_row_index(position), on=entities.columns, how="left", maintain_order="left"
+    )
+    return found[position].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _last_until(times: Instants, begins: Positions, ends: Positions, until: Instants) -> Positions:
+    """In each of some sorted slices the last position with time <= until; before it when none."""
+    found = begins - 1
+    longest = int((ends - begins).max(initial=0))
+    # Bits from the highest: as many rounds as the longest slice has binary digits.
+    for bit in reversed(range(longest.bit_length())):
+        probe = found + (1 << bit)
+        inside = probe < ends
+        early = times[np.where(inside, probe, 0)] <= until
+        found = np.where(inside & early, probe, found)
+    return found
+
+
+def _comparable(values: pl.Series) -> NDArray[np.int64] | pl.Series:
+    """Whole numbers and dates as an array, which is compared fastest; else the column itself."""
+    physical = values.to_physical()
+    return physical.to_numpy() if physical.dtype.is_integer() else values
+
+
+def _are_in_order(entities: pl.DataFrame) -> bool:
+    """Whether they are distinct, and sorted where the search relies on it."""
+    values = _comparable(entities.to_series()) if entities.width == 1 else None
+    if isinstance(values, np.ndarray):
+        return bool(np.all(values[1:] > values[:-1]))
+    return not entities.is_duplicated().any()

@@ -1,0 +1,98 @@
+"""A feature table read bucket by bucket and month by month, from its history where that fits."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ...contract.partitions import Partitioning
+from ...contract.status import microseconds
+from .history import History, history_of, month_of
+from .table_snapshot import TableSnapshot
+from .table_spec import EVENT_TIMESTAMP
+
+
+@dataclass(slots=True)
+class MonthlyRows:
+    """The rows of a pinned table by month and bucket; one for each reader.
+
+    Attributes:
+        history: Whose files stand for the partitions that it covers.
+        uncovered: The partitions whose newest commits it does not have; the table's files do.
+        replaced: Those of them of which it has the rows of an earlier commit.
+        opened: The addresses of the files that were read so far.
+    """
+
+    snapshot: TableSnapshot
+    history: History | None
+    uncovered: frozenset[str]
+    replaced: frozenset[str]
+    files: Mapping[tuple[str, int], list[tuple[str, str]]]
+    opened: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, snapshot: TableSnapshot) -> "MonthlyRows":
+        """Find the history and list the files; opens none of them."""
+        history = history_of(snapshot)
+        covers = -1 if history is None else history.covers
+        uncovered = frozenset(
+            key for key, commit in snapshot.commits.items() if commit.version > covers
+        )
+        replaced = uncovered & snapshot.log.newest(covers).keys()
+        return cls(snapshot, history, uncovered, replaced, _files(snapshot))
+
+    @property
+    def file_count(self) -> int:
+        """How many files the whole table would be read from."""
+        tail = (key for files in self.files.values() for key, _ in files)
+        cells = len(self.history.cells) if self.history else 0
+        return cells + sum(key in self.uncovered for key in tail)
+
+    def read(
+        self, month: str, bucket: int, partitions: Collection[str], columns: Sequence[str]
+    ) -> pl.DataFrame:
+        """A bucket's rows in a month: those of the given partitions, perhaps of others beside them.
+
+        They are all of newest commits, in no order that could be relied on.
+        """
+        tail = self.uncovered.intersection(partitions)
+        cell = self.history.cells.get((month, bucket)) if self.history else None
+        if cell is not None and len(tail) < len(partitions):
+            try:
+                rows = self._current(self._read([cell], columns), month)
+            except (pl.exceptions.PolarsError, OSError):
+                # It was removed as outdated, or is damaged. The table has all of its rows.
+                return self._read(self._files(month, bucket, partitions), columns)
+            files = self._files(month, bucket, tail)
+            return pl.concat([rows, self._read(files, columns)]) if files else rows
+        return self._read(self._files(month, bucket, tail), columns)
+
+    def _files(self, month: str, bucket: int, partitions: Collection[str]) -> list[str]:
+        stored = self.files.get((month, bucket), [])
+        return [uri for partition, uri in stored if partition in partitions]
+
+    def _read(self, uris: list[str], columns: Sequence[str]) -> pl.DataFrame:
+        self.opened.update(uris)
+        return self.snapshot.scan_files(uris).select(columns).collect()
+
+    def _current(self, rows: pl.DataFrame, month: str) -> pl.DataFrame:
+        """The rows of the history without those of partitions that were replaced since."""
+        cut = self.snapshot.spec.partitioning
+        outdated = [key for key in self.replaced if month_of(key) == month]
+        if not outdated or not isinstance(cut, Partitioning):
+            return rows
+        length, at = microseconds(cut.length), pl.col(EVENT_TIMESTAMP).to_physical()
+        ends = (at if self.snapshot.spec.stamped_at_end else at // length * length + length).cast(
+            pl.Datetime("us", "UTC")
+        )
+        return rows.filter(~ends.is_in([cut.window(key).end for key in outdated]))
+
+
+def _files(snapshot: TableSnapshot) -> dict[tuple[str, int], list[tuple[str, str]]]:
+    """Partition and address of the table's files, by month and bucket."""
+    files: dict[tuple[str, int], list[tuple[str, str]]] = {}
+    single = snapshot.buckets == 1
+    for file in snapshot.stored_files():
+        partition, bucket = file.partition or "", 0 if single else file.bucket or 0
+        files.setdefault((month_of(partition), bucket), []).append((partition, file.uri))
+    return files
