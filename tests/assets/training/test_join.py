@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from headrace.assets.training.bucket_join import Reading
-from headrace.assets.training.feature_columns import resolve
+from headrace.assets.training.feature_columns import references, resolve
 from headrace.assets.training.join import joined
 from headrace.contract.feature_group import DType, EntitySpec, FeatureGroupSpec, JoinKey, Online
 from headrace.resources.offline.entity_buckets import entity_buckets
@@ -57,7 +57,7 @@ def spine(*rows: tuple[int, int]) -> pl.DataFrame:
 def read(
     store: OfflineStore, asked: pl.DataFrame, *features: str
 ) -> tuple[pl.DataFrame, list[Reading]]:
-    groups, _ = resolve(features, store, None)
+    groups, _ = resolve(references(features), store, None)
     readings: list[Reading] = []
     return joined(asked, groups, on_reading=readings.append), readings
 
@@ -176,7 +176,7 @@ def test_groups_of_several_entities_and_buckets_are_joined_to_one_spine(
 def test_a_group_that_has_nothing_yet_is_null(store: OfflineStore) -> None:
     """Its document may be known before the first commit, and known-at may precede it."""
     first = filled(store, SPEND, [0]).snapshot().commits[day(0)]
-    groups, _ = resolve(["spend"], store, first.committed_at - timedelta(days=1))
+    groups, _ = resolve(references("spend"), store, first.committed_at - timedelta(days=1))
     readings: list[Reading] = []
 
     frame = joined(spine((1, 0)), groups, on_reading=readings.append)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from headrace.assets.training.feature_columns import resolve
+from headrace.assets.training.feature_columns import references, resolve
 from headrace.assets.training.join import joined
 from headrace.contract.feature_group import DType, FeatureSpec
 from headrace.resources.offline.history_refresh import refresh_history
@@ -68,7 +68,7 @@ def join(root: str, rows: int, asked: int) -> None:
     spine = pl.DataFrame({"household_id": random.integers(0, rows // 100, asked)}).with_columns(
         (pl.lit(START, pl.Datetime("us", "UTC")) + times).alias("event_timestamp")
     )
-    groups, _ = resolve(["last_basket"], OfflineStore(root), None)
+    groups, _ = resolve(references("last_basket"), OfflineStore(root), None)
     frame = joined(spine, groups)
     assert frame["last_basket__f0"].null_count() < asked / 10
 
