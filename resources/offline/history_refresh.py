@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import time_ns
+from urllib.parse import unquote
 from uuid import uuid4
 
 import polars as pl
@@ -76,15 +77,20 @@ def refresh_history(table: OfflineTable, *, kept: timedelta = KEPT) -> HistoryRe
         return HistoryRefresh(-1, (), 0, 0)
     try:
         handle = _opened(snapshot)
-        months, rows = _refreshed(snapshot, handle)
-        return HistoryRefresh(snapshot.version, months, rows, _vacuumed(handle, kept))
+        files = pyarrow.fs.PyFileSystem(
+            DeltaStorageHandler(history_uri(snapshot), dict(snapshot.log.storage_options))
+        )
+        months, rows = _refreshed(snapshot, handle, files)
+        return HistoryRefresh(snapshot.version, months, rows, _vacuumed(handle, files, kept))
     except CommitFailedError as error:
         return _overtaken(snapshot, error)
     except OSError as error:
         raise StoreUnavailableError(store=history_uri(snapshot), reason=str(error)) from error
 
 
-def _refreshed(snapshot: TableSnapshot, handle: DeltaTable) -> tuple[tuple[str, ...], int]:
+def _refreshed(
+    snapshot: TableSnapshot, handle: DeltaTable, files: pyarrow.fs.FileSystem
+) -> tuple[tuple[str, ...], int]:
     stamp, table = newest_stamp(handle), table_id(snapshot)
     ours = stamp is not None and stamp.table == table
     covered = stamp.covers if stamp is not None and ours else -1
@@ -99,9 +105,6 @@ def _refreshed(snapshot: TableSnapshot, handle: DeltaTable) -> tuple[tuple[str, 
     if not stale:
         return (), 0
     foreign = set() if ours else {month for month, _ in cells_of(handle)}
-    files = pyarrow.fs.PyFileSystem(
-        DeltaStorageHandler(history_uri(snapshot), dict(snapshot.log.storage_options))
-    )
     written = list(_written(snapshot, stale, files))
     _commit(handle, written, sorted({*stale, *foreign}), Stamp(snapshot.version, table))
     return tuple(stale), sum(json.loads(action.stats)["numRecords"] for action in written)
@@ -154,7 +157,6 @@ def _commit(
             custom_metadata={STAMP: stamp.to_json()},
             # Of two at once the second fails: it would bring back what the first replaced.
             app_transactions=[Transaction(_APPLICATION, stamp.covers)],
-            max_commit_retries=0,
         ),
     )
     handle.update_incremental()
@@ -176,13 +178,16 @@ def _opened(snapshot: TableSnapshot) -> DeltaTable:
     return handle
 
 
-def _vacuumed(handle: DeltaTable, kept: timedelta) -> int:
+def _vacuumed(handle: DeltaTable, files: pyarrow.fs.FileSystem, kept: timedelta) -> int:
     hours = int(kept / timedelta(hours=1))
-    # A vacuum is two commits, also of nothing: look first.
-    old = handle.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
-    if old:
+    # It names files for as long as the log does, also when they are gone; and each vacuum is two
+    # commits: look first.
+    named = handle.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
+    found = files.get_file_info(pyarrow.fs.FileSelector("", recursive=True)) if named else []
+    present = {unquote(each.path) for each in found}.intersection(map(unquote, named))
+    if present:
         handle.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
-    return len(old)
+    return len(present)
 
 
 def _overtaken(snapshot: TableSnapshot, error: CommitFailedError) -> HistoryRefresh:

@@ -10,11 +10,12 @@ from headrace.assets.training.bucket_join import Reading
 from headrace.assets.training.feature_columns import references, resolve
 from headrace.assets.training.join import joined
 from headrace.contract.feature_group import DType, EntitySpec, FeatureGroupSpec, JoinKey, Online
+from headrace.contract.partitions import HOURLY
 from headrace.resources.offline.entity_buckets import entity_buckets
 from headrace.resources.offline.history import history_of
 from headrace.resources.offline.history_refresh import refresh_history
 from headrace.resources.offline.offline_store import OfflineStore
-from headrace.resources.offline.offline_table import OfflineTable
+from headrace.resources.offline.offline_table import Computation, OfflineTable
 from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
     DAY,
@@ -216,3 +217,27 @@ def test_values_of_every_type_come_back_as_they_are(store: OfflineStore) -> None
     assert found.row(1) == tuple(column[0] for column in values.values())
     assert found.row(0) == found.row(2) == (None,) * len(values)
     assert found.dtypes == table.spec.schema.dtypes()[2:]
+
+
+def test_corrected_and_retracted_hours_are_as_the_table_says_and_the_others_from_the_history(
+    store: OfflineStore,
+) -> None:
+    table = store.table(feature_table(replace(LAST_BASKET, partitions="HOURLY", ttl=None)))
+
+    def computed(hour: int, *amounts: float) -> Computation:
+        at = START + hour * timedelta(hours=1)
+        rows = upsert_rows(*((hour, at, amount) for amount in amounts))
+        return Computation(HOURLY.key(at), rows, str(amounts), {})
+
+    def commit_hours(*computations: Computation) -> None:
+        table.commit_all(computations, run_id="run", code_version="code")
+
+    commit_hours(*(computed(hour, 1.0) for hour in range(3)))
+    refresh_history(table)
+    commit_hours(computed(1), computed(2, 2.0))
+
+    asked = spine((0, 0), (1, 0), (2, 0))
+    frame, (reading,) = read(store, asked, "last_basket:amount")
+
+    assert frame["last_basket__amount"].to_list() == [1.0, None, 2.0]
+    assert (reading.files_opened, reading.files) == (2, 2)

@@ -126,7 +126,11 @@ def test_files_that_were_replaced_go_when_nobody_can_be_reading_them(
     kept = refresh_history(baskets)
     present = [Path(file).exists() for file in replaced]
     removed = refresh_history(baskets, kept=AT_ONCE)
+    version = DeltaTable(history_uri(baskets.snapshot())).version()
+    again = refresh_history(baskets, kept=AT_ONCE)
 
+    assert again.files_removed == 0
+    assert DeltaTable(history_uri(baskets.snapshot())).version() == version
     assert (kept.files_removed, present) == (0, [True, True])
     assert (removed.files_removed, [Path(file).exists() for file in replaced]) == (2, [False] * 2)
     assert all(Path(file).exists() for file in found(baskets).cells.values())
