@@ -26,6 +26,7 @@ PROPERTIES = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 _ROW_GROUP_ROWS = 131_072
+_WRITE_BATCH_ROWS = 8_192
 # Commits of other partitions are retried inside delta-rs; those of the same one fail at once.
 _RETRIES = 100
 
@@ -129,12 +130,22 @@ def _unknown_document(spec: TableSpec, log: CommitLog) -> dict[str, str]:
 
 def _writer_properties(spec: TableSpec) -> WriterProperties:
     # Dictionaries pay for repeated strings; for floats they cost a third of the writing time.
-    dictionary = ColumnProperties(dictionary_enabled=True)
-    strings = [name for name, dtype in spec.columns if dtype == pl.String()]
+    # Statistics by page help to find keys, which files are sorted by; features have a chunk's.
+    columns = {
+        name: ColumnProperties(
+            dictionary_enabled=dtype == pl.String(),
+            statistics_enabled="PAGE" if name in spec.order else "CHUNK",
+        )
+        for name, dtype in spec.columns
+        if dtype == pl.String() or name in spec.order
+    }
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
         max_row_group_size=_ROW_GROUP_ROWS,
-        default_column_properties=ColumnProperties(dictionary_enabled=False),
-        column_properties=dict.fromkeys(strings, dictionary) or None,
+        write_batch_size=_WRITE_BATCH_ROWS,
+        default_column_properties=ColumnProperties(
+            dictionary_enabled=False, statistics_enabled="CHUNK"
+        ),
+        column_properties=columns or None,
     )
