@@ -25,7 +25,7 @@ PROPERTIES = {
     # Identities, verdicts and committed_at live in the log: it must not expire.
     "delta.logRetentionDuration": "interval 36500 days",
 }
-_ROW_GROUP_ROWS = 131_072
+ROW_GROUP_ROWS = 131_072
 _WRITE_BATCH_ROWS = 8_192
 # Commits of other partitions are retried inside delta-rs; those of the same one fail at once.
 _RETRIES = 100
@@ -142,7 +142,7 @@ def _writer_properties(spec: TableSpec) -> WriterProperties:
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
-        max_row_group_size=_ROW_GROUP_ROWS,
+        max_row_group_size=ROW_GROUP_ROWS,
         write_batch_size=_WRITE_BATCH_ROWS,
         default_column_properties=ColumnProperties(
             dictionary_enabled=False, statistics_enabled="CHUNK"
