@@ -1,4 +1,4 @@
-"""Environments of what we measure ourselves against: their own, so that no pin of ours binds them.
+r"""Environments of what we measure ourselves against: their own, so that no pin of ours binds them.
 
 Their lock is made again by
 

@@ -41,16 +41,26 @@ def duckdb_asof(folder: str) -> dict[str, float]:
 
 
 def agreement(folder: str, contender: str, reference: str) -> dict[str, float]:
-    """How an answer differs from another: rows missing, repeated, and of other values."""
+    """How an answer differs from another: rows missing, repeated, and of other values.
+
+    Of the missing ones it says how many ask for a customer at a time that another row of the spine
+    asks for, too, and of how many a group knows nothing.
+    """
     found = pl.read_parquet(result_file(Path(folder), contender))
     expected = pl.read_parquet(result_file(Path(folder), reference))
     both = expected.join(found, on="row", how="inner", suffix=" found")
     same = pl.all_horizontal(
         pl.col(column).eq_missing(pl.col(f"{column} found")) for column in expected.columns[1:]
     )
+    missing = expected.join(found, on="row", how="anti")
+    spine = pl.read_parquet(spine_file(Path(folder)))
+    repeated = spine.filter(pl.struct("customer_id", "event_timestamp").is_duplicated())
+    unknown = missing.filter(pl.any_horizontal(pl.col(COLUMNS).is_null()))
     return {
         "rows": expected.height,
-        "missing": expected.join(found, on="row", how="anti").height,
+        "missing": missing.height,
+        "missing_repeated": missing.join(repeated, on="row", how="semi").height,
+        "missing_unknown": unknown.height,
         "surplus": found.height - found["row"].n_unique(),
         "different": both.select((~same).sum()).item(),
         "nulls": sum(expected[column].null_count() for column in COLUMNS),

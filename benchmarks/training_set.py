@@ -150,6 +150,9 @@ def _differences(agreement: Cost) -> str:
         for kind in ("missing", "surplus", "different")
         if agreement[kind]
     ]
+    if agreement["missing"]:
+        repeated, unknown = agreement["missing_repeated"], agreement["missing_unknown"]
+        differences[0] += f" ({repeated:,} repeat a customer and time, {unknown:,} lack a group)"
     return f"{', '.join(differences) or 'none'} of {agreement['rows']:,}"
 
 
