@@ -26,7 +26,6 @@ PROPERTIES = {
     "delta.logRetentionDuration": "interval 36500 days",
 }
 ROW_GROUP_ROWS = 131_072
-_WRITE_BATCH_ROWS = 8_192
 # Commits of other partitions are retried inside delta-rs; those of the same one fail at once.
 _RETRIES = 100
 
@@ -143,7 +142,6 @@ def _writer_properties(spec: TableSpec) -> WriterProperties:
         compression="ZSTD",
         compression_level=1,
         max_row_group_size=ROW_GROUP_ROWS,
-        write_batch_size=_WRITE_BATCH_ROWS,
         default_column_properties=ColumnProperties(
             dictionary_enabled=False, statistics_enabled="CHUNK"
         ),
