@@ -133,7 +133,7 @@ def rewrite(
     """
     write_deltalake(
         handle,
-        frame,
+        frame.to_arrow(),
         mode="overwrite",
         predicate=predicate,
         target_file_size=target_bytes,
@@ -171,12 +171,21 @@ def _unknown_document(spec: TableSpec, log: CommitLog) -> dict[str, str]:
 
 def _writer_properties(spec: TableSpec) -> WriterProperties:
     # Dictionaries pay for repeated strings; for floats they cost a third of the writing time.
-    dictionary = ColumnProperties(dictionary_enabled=True)
-    strings = [name for name, dtype in spec.columns if dtype == pl.String()]
+    # Statistics by page help to find keys, which files are sorted by; features have a chunk's.
+    columns = {
+        name: ColumnProperties(
+            dictionary_enabled=dtype == pl.String(),
+            statistics_enabled="PAGE" if name in spec.order else "CHUNK",
+        )
+        for name, dtype in spec.columns
+        if dtype == pl.String() or name in spec.order
+    }
     return WriterProperties(
         compression="ZSTD",
         compression_level=1,
         max_row_group_size=ROW_GROUP_ROWS,
-        default_column_properties=ColumnProperties(dictionary_enabled=False),
-        column_properties=dict.fromkeys(strings, dictionary) or None,
+        default_column_properties=ColumnProperties(
+            dictionary_enabled=False, statistics_enabled="CHUNK"
+        ),
+        column_properties=columns or None,
     )
