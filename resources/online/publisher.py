@@ -5,7 +5,10 @@ beside other publishes, also of the same partition: the state in which all of th
 projection of the newest commits, as if they had run in order.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import polars as pl
 
@@ -16,7 +19,9 @@ from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
-from .online_group import Claim, GroupState, OnlineGroup
+from ..offline.table_spec import EVENT_TIMESTAMP
+from .byte_column import ByteColumn
+from .online_group import Claim, GroupState, OnlineGroup, Writes
 from .online_store import OnlineStore
 from .projection import (
     commit_of,
@@ -32,6 +37,8 @@ from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
 _SLICE_ROWS = 50_000
+_NOW = "event_date"  # reserved: no feature and no join key bears this name
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,9 @@ class Publication:
         rows_written: How many rows were written.
         rows_lost: How many were not, because there is a newer one of their entity.
         rows_retracted: How many obsolete rows were replaced by an older one, or removed.
+        batches_fast: Batches that lay ahead of everything stored, so that no row was compared.
+        batches_aborted: Batches that were meant to, but for a write of another publish.
+        batches_guarded: Batches whose rows were compared; the aborted ones among them.
         superseded: The partition is not the newest of a snapshot group: no row of it is served.
         already_published: It stood so already; nothing was written.
     """
@@ -56,6 +66,9 @@ class Publication:
     rows_written: int = 0
     rows_lost: int = 0
     rows_retracted: int = 0
+    batches_fast: int = 0
+    batches_aborted: int = 0
+    batches_guarded: int = 0
     superseded: bool = False
     already_published: bool = False
 
@@ -174,7 +187,7 @@ class _Publisher:
         claim = self._rows.begin(commit.partition, commit.generation)
         if self._group.online is Online.UPSERT:
             publication = self._put(publication, snapshot, commit, claim)
-            retracted = self._retract(claim)
+            retracted = self._retract(commit, claim)
             self._rows.finish(claim, watermark=FIRST, floor=None)
             return replace(publication, rows_retracted=retracted)
         if publication.superseded:
@@ -188,22 +201,42 @@ class _Publisher:
     def _put(
         self, publication: Publication, snapshot: TableSnapshot, commit: Commit, claim: Claim
     ) -> Publication:
+        done = Writes()
+        for keys, rows in one_ahead(self._encoded(snapshot, commit)):
+            done += self._rows.write(claim, keys, rows)
+        return replace(
+            publication,
+            rows_written=done.rows,
+            rows_lost=commit.rows - done.rows,
+            batches_fast=done.batches_fast,
+            batches_aborted=done.batches_aborted,
+            batches_guarded=done.batches_guarded,
+        )
+
+    def _encoded(
+        self, snapshot: TableSnapshot, commit: Commit
+    ) -> Iterator[tuple[ByteColumn, ByteColumn]]:
+        """Keys and rows of a commit, a slice at a time, in ascending order."""
         rows = scan_commit(snapshot, commit)
         if self._group.online is Online.UPSERT:
             rows = newest_per_entity(self._group, rows)
-        written = 0
-        for part in rows.collect().iter_slices(_SLICE_ROWS):
+        for part in rows.collect_batches(chunk_size=_SLICE_ROWS):
             keys = encode_keys(self._group, self._group_id, part)
-            written += self._rows.put(claim, keys, encode_values(self._group, part, commit))
-        return replace(publication, rows_written=written, rows_lost=commit.rows - written)
+            yield keys, encode_values(self._group, part, commit)
 
-    def _retract(self, claim: Claim) -> int:
+    def _retract(self, commit: Commit, claim: Claim) -> int:
         """Replace what earlier generations of the partition left behind.
 
-        The guard cannot: a correction may drop an entity, or move its event timestamp back.
+        The guard cannot: a correction may drop an entity, or move its event timestamp back. What
+        replaces a row is chosen from what was begun when the group's revision was read, and refused
+        when it has moved since: then it is chosen again. Hence no publish that begins meanwhile is
+        overlooked, and one that begins later finds what was put in place and judges it itself.
         """
-        entities, retracted = self._once_published(claim), 0
-        keys = encode_keys(self._group, self._group_id, entities)
+        left = self._left_behind(commit, claim)
+        return sum(self._retract_slice(claim, part) for part in left.iter_slices(_SLICE_ROWS))
+
+    def _retract_slice(self, claim: Claim, entities: pl.DataFrame) -> int:
+        keys, retracted = encode_keys(self._group, self._group_id, entities), 0
         while True:
             # The state is read before the rows: an intent raised later makes `retract` refuse.
             state = self._rows.state()
@@ -219,19 +252,29 @@ class _Publisher:
             ]
             retracted += self._rows.retract(claim, state.revision, changes)
 
-    def _once_published(self, claim: Claim) -> pl.DataFrame:
-        """The entities of which earlier generations of the partition may have left a row online."""
+    def _left_behind(self, commit: Commit, claim: Claim) -> pl.DataFrame:
+        """The entities of which earlier generations of the partition may have left a row online.
+
+        Those that had a later row there than in this commit, which is written by now: of the others
+        no row of the partition can be stored that is below this commit's.
+        """
         snapshot, names = self._table.snapshot(), list(self._group.entity.key_names)
-        frames = [pl.LazyFrame(schema=snapshot.scan([]).select(names).collect_schema())]
-        if claim.intent > 0:
-            generations = range(max(claim.marker, 1), claim.generation)
-            earlier = [commit_of(snapshot, claim.partition, number) for number in generations]
-            frames += [
-                scan_commit(snapshot, commit).select(names)
-                for commit in earlier
-                if commit is not None
-            ]
-        return pl.concat(frames).unique().collect()
+        if claim.intent == 0:
+            return pl.DataFrame(schema=snapshot.scan([]).select(names).collect_schema())
+        generations = range(max(claim.marker, 1), claim.generation)
+        found = [commit_of(snapshot, claim.partition, number) for number in generations]
+        earlier = [scan_commit(snapshot, each) for each in found if each is not None]
+        latest = pl.col(EVENT_TIMESTAMP).max()
+        now = scan_commit(snapshot, commit).group_by(names).agg(latest.alias(_NOW))
+        return (
+            pl.concat([snapshot.scan([]), *earlier])
+            .group_by(names)
+            .agg(latest)
+            .join(now, on=names, how="left")
+            .filter(pl.col(_NOW).is_null() | (pl.col(EVENT_TIMESTAMP) > pl.col(_NOW)))
+            .select(names)
+            .collect()
+        )
 
     def _is_obsolete(self, claim: Claim, row: bytes | None) -> bool:
         if row is None:
@@ -253,6 +296,15 @@ class _Publisher:
             keys = encode_keys(self._group, self._group_id, part)
             found.update(zip(keys, encode_values(self._group, part, commit), strict=True))
         return found
+
+
+def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The items, each made by a thread while the one before it is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def _check_online(group: FeatureGroupSpec) -> None:
