@@ -6,6 +6,7 @@ by element without a loop over them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -80,7 +81,7 @@ class ByteColumn(Sequence[bytes]):
         start = int(self.offsets[0])
         raw = self.raw[start : self.offsets[-1]].tobytes()
         cuts = (self.offsets - start).tolist()
-        return (raw[a:b] for a, b in zip(cuts, cuts[1:], strict=False))
+        return (raw[a:b] for a, b in pairwise(cuts))
 
     @property
     def lengths(self) -> Integers:
@@ -151,5 +152,7 @@ def _leveled(part: Part) -> Part:
 def _arrow(part: Part) -> Any:  # noqa: ANN401 - pyarrow has no types
     if isinstance(part, bytes):
         return pa.scalar(part, _BINARY)
-    column = part if isinstance(part, ByteColumn) else ByteColumn.of_rows(np.ascontiguousarray(part))
+    column = (
+        part if isinstance(part, ByteColumn) else ByteColumn.of_rows(np.ascontiguousarray(part))
+    )
     return column.to_arrow()

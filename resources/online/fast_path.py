@@ -8,10 +8,10 @@ its own, needs no claim on it.
 Why no newer row is lost. *Invariant*: the watermark is an upper bound of the order of every stored
 row of the group (no watermark: no row). Every Function that stores a row sets it, also to the value
 that it had, in the same atomic call. So if `EXEC` succeeds, no row was stored since the watermark
-was read, and each stored row is at most the watermark, hence at most the row that replaces it. Where
-the two are equal they are one row: an entity has one row of an event timestamp and a generation.
-Afterwards the watermark is the batch's highest order: the invariant holds, and whoever had read the
-watermark before starts again.
+was read, and each stored row is at most the watermark, hence at most the row that replaces it.
+Where the two are equal they are one row: an entity has one row of an event timestamp and a
+generation. Afterwards the watermark is the batch's highest order: the invariant holds, and whoever
+had read the watermark before starts again.
 
 Why no row below the floor is written: a floor is raised together with the watermark, to the same
 order at most, so the watermark is never below it.
@@ -19,17 +19,16 @@ order at most, so the watermark is never below it.
 Why no fenced or lost publish writes: an intent that is raised, or a flush, touches a watched key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import redis
 
 from ...contract.order import ORDER_LENGTH, Order, decode_order, encode_order
 from .byte_column import ByteColumn, Integers
-from .online_store import read_replies
+from .online_store import read_replies, send
 from .wire import as_pairs, command, multi_set
 
 _BATCH_ROWS = 1000  # longer transactions would hold up readers for more than a millisecond
@@ -85,6 +84,21 @@ class Look:
         return self.watermark is not None and batch.lowest < self.watermark
 
 
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far batches were written.
+
+    Attributes:
+        batches: How many were.
+        look: What was seen before the one at which it ended.
+        is_aborted: Whether that one was ahead, but something watched was touched meanwhile.
+    """
+
+    batches: int
+    look: Look
+    is_aborted: bool
+
+
 class FastPath:
     """A connection on which one publish writes batch after batch.
 
@@ -99,57 +113,65 @@ class FastPath:
         self._watermark = watermark
         self._intents, self._epoch = intents, epoch
 
-    def look(self, partition: str, *, after: bytes = b"") -> None:
-        """Ask for a look, behind commands whose replies are read before it."""
-        self._send(
-            after
-            + command("WATCH", self._watermark, self._intents, self._epoch)
+    def write(
+        self, partition: str, batches: Sequence[Batch], accept: Callable[[Look], None]
+    ) -> Advance:
+        """Write batches until one is behind, or was held up.
+
+        Args:
+            partition: Whose intent is looked at.
+            batches: At least one.
+            accept: Raises when what was seen forbids to go on.
+        """
+        look_again = self._look(partition)
+        self._send(look_again)
+        for place, batch in enumerate(batches):
+            look = self._seen()
+            accept(look)
+            if look.is_behind(batch):
+                self._forget()
+                return Advance(place, look, is_aborted=False)
+            is_last = place + 1 == len(batches)
+            self._send(batch.transaction(self._watermark) + (b"" if is_last else look_again))
+            if not self._succeeded(batch):
+                if not is_last:
+                    self._seen()
+                    self._forget()
+                return Advance(place, look, is_aborted=True)
+        return Advance(len(batches), look, is_aborted=False)
+
+    def _look(self, partition: str) -> bytes:
+        return (
+            command("WATCH", self._watermark, self._intents, self._epoch)
             + command("GET", self._watermark)
             + command("HGET", self._intents, partition)
             + command("HGET", self._epoch, "epoch")
         )
 
-    def seen(self) -> Look:
-        """The look that was asked for."""
-        _, watermark, intent, epoch = self._replies(4)
+    def _seen(self) -> Look:
+        _, watermark, intent, epoch = read_replies(self._connection, 4)
         return Look(
             None if watermark is None else decode_order(watermark),
             None if intent is None else int(intent),
             epoch,
         )
 
-    def write(self, batch: Batch, partition: str | None) -> bool:
-        """Write a batch, and ask for the look at what follows, of this partition, if anything does.
-
-        Returns:
-            Whether it was written; otherwise something watched was touched, and nothing is.
-        """
-        transaction = batch.transaction(self._watermark)
-        if partition is None:
-            self._send(transaction)
-        else:
-            self.look(partition, after=transaction)
-        *_, outcome = self._replies(batch.commands + 2)
-        if outcome is None:
-            return False
-        for each in outcome:
+    def _succeeded(self, batch: Batch) -> bool:
+        *_, outcome = read_replies(self._connection, batch.commands + 2)
+        for each in outcome or ():
             if isinstance(each, Exception):
                 raise each
-        return True
+        return outcome is not None
 
-    def forget(self) -> None:
-        """Watch nothing any more."""
+    def _forget(self) -> None:
         self._send(command("UNWATCH"))
-        self._replies(1)
+        read_replies(self._connection, 1)
 
     def _send(self, commands: bytes) -> None:
-        self._connection.send_packed_command([commands], check_health=False)
-
-    def _replies(self, number: int) -> list[Any]:
-        return read_replies(self._connection, number)
+        send(self._connection, [commands])
 
 
-def batches(keys: ByteColumn, rows: ByteColumn) -> list[Batch]:
+def batches_of(keys: ByteColumn, rows: ByteColumn) -> list[Batch]:
     """Rows in their order, cut into batches."""
     pairs, (stamps, generations) = as_pairs(keys, rows), _orders(rows)
     return list(_cut(pairs, stamps, generations))

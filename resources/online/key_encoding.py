@@ -47,7 +47,8 @@ def entity_bytes(entity: EntitySpec, frame: pl.DataFrame) -> ByteColumn:
 def key_slots(keys: ByteColumn) -> _Checksums:
     """The Redis Cluster slot of each online key: of the two characters in its tag."""
     first, second = (keys.raw[keys.offsets[:-1] + at] for at in (1, 2))
-    return _next(_next(np.zeros(len(keys), np.uint16), first), second) & (_SLOTS - 1)
+    sums = _next(_next(np.zeros(len(keys), np.uint16), first), second)
+    return np.bitwise_and(sums, np.uint16(_SLOTS - 1), dtype=np.uint16)
 
 
 def checksums(strings: ByteColumn) -> _Checksums:
@@ -77,7 +78,9 @@ def checksums(strings: ByteColumn) -> _Checksums:
 
 
 def _next(sums: _Checksums, column: Bytes) -> _Checksums:
-    return (sums << 8) ^ _TABLE[(sums >> 8).astype(np.uint8) ^ column]
+    entries: _Checksums = _TABLE[(sums >> 8).astype(np.uint8) ^ column]
+    shifted: _Checksums = np.left_shift(sums, np.uint16(8))
+    return shifted ^ entries
 
 
 def _part(entity: EntitySpec, key: JoinKey, values: pl.Series, *, last: bool) -> list[Part]:

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import takewhile
 from typing import Any, TypeAlias
 
 from ...contract import store_keys
@@ -17,7 +16,7 @@ from ...contract.errors import FencedError, StateLostError
 from ...contract.keys import group_prefix
 from ...contract.order import Order, decode_order, encode_order
 from .byte_column import ByteColumn
-from .fast_path import Batch, FastPath, Look, batches
+from .fast_path import Advance, Batch, FastPath, Look
 from .online_store import FUNCTIONS, OnlineStore
 from .wire import as_arguments, function_call
 
@@ -55,32 +54,6 @@ class Claim:
     intent: int
     marker: int
     epoch: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """What became of rows that were to be written.
-
-    Attributes:
-        rows: How many were written; the others lost against newer ones, or lay below the floor.
-        batches_fast: Batches that were written without comparing their rows.
-        batches_aborted: Batches that were meant to, but for a write of another publish.
-        batches_guarded: Batches whose rows were compared; the aborted ones among them.
-    """
-
-    rows: int = 0
-    batches_fast: int = 0
-    batches_aborted: int = 0
-    batches_guarded: int = 0
-
-    def __add__(self, other: "Writes") -> "Writes":
-        """Both together."""
-        return Writes(
-            self.rows + other.rows,
-            self.batches_fast + other.batches_fast,
-            self.batches_aborted + other.batches_aborted,
-            self.batches_guarded + other.batches_guarded,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,44 +122,35 @@ class OnlineGroup:
         self._refused(claim, status)
         return claim
 
-    def write(self, claim: Claim, keys: Sequence[bytes], rows: Sequence[bytes]) -> Writes:
-        """Write rows where they are newer than what is stored and not below the floor.
-
-        Batches that lie ahead of everything stored take the fast path, the others are compared row
-        by row. Rows in ascending order give each batch the best chance: it lies ahead of the one
-        before it.
+    def put_ahead(self, claim: Claim, batches: Sequence[Batch]) -> Advance:
+        """Write batches, comparing no row, until one may not be ahead of everything stored.
 
         Args:
             claim: The publish that writes them.
-            keys: Distinct.
-            rows: One per key.
+            batches: At least one.
 
         Raises:
             FencedError: A greater generation of the partition is being published.
             StateLostError: The store was flushed since `begin`.
         """
-        keys, rows = ByteColumn.of(keys), ByteColumn.of(rows)
-        waiting, done = batches(keys, rows), Writes()
-        while waiting:
-            fast, look, is_aborted = self._write_ahead(claim, waiting)
-            waiting, written = waiting[fast:], waiting[:fast]
-            behind = list(takewhile(look.is_behind, waiting)) or waiting[: int(is_aborted)]
-            done += Writes(
-                rows=sum(len(batch.pairs) for batch in written),
-                batches_fast=fast,
-                batches_aborted=int(is_aborted),
-                batches_guarded=len(behind),
+        with (
+            self._store.errors(self.reference, claim.partition),
+            self._store.connection() as connection,
+        ):
+            path = FastPath(
+                connection, watermark=self._watermark, intents=self._intents, epoch=self._epoch
             )
-            if behind:
-                part = slice(behind[0].start, behind[-1].stop)
-                done += Writes(rows=self.put(claim, keys[part], rows[part]))
-                waiting = waiting[len(behind) :]
-        return done
+            return path.write(
+                claim.partition, batches, lambda look: self._refused(claim, _status(claim, look))
+            )
 
     def put(self, claim: Claim, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
         """Write rows where they are newer than what is stored and not below the floor.
 
-        As `write`, but every row is compared.
+        Args:
+            claim: The publish that writes them.
+            keys: Distinct.
+            rows: One per key.
 
         Returns:
             How many were written; the others lost against newer ones.
@@ -202,7 +166,9 @@ class OnlineGroup:
         with self._store.errors(self.reference, claim.partition):
             for at in range(0, len(parts), _BATCHES_IN_FLIGHT):
                 calls = [
-                    function_call(_PUT, fixed, self._arguments(claim), (more_keys[part], more[part]))
+                    function_call(
+                        _PUT, fixed, self._arguments(claim), (more_keys[part], more[part])
+                    )
                     for part in parts[at : at + _BATCHES_IN_FLIGHT]
                 ]
                 for status, count in self._store.call_packed(calls):
@@ -299,35 +265,6 @@ class OnlineGroup:
                 if key[_PREFIX_AT] == self._prefix and key not in seen:
                     seen.add(key)
                     yield key
-
-    def _write_ahead(self, claim: Claim, waiting: Sequence[Batch]) -> tuple[int, Look, bool]:
-        """Write batches as long as they lie ahead of everything stored.
-
-        Returns:
-            How many were written, what was seen before the next one, and whether that one was
-            tried: something had been written meanwhile.
-        """
-        with (
-            self._store.errors(self.reference, claim.partition),
-            self._store.connection() as connection,
-        ):
-            path = FastPath(
-                connection, watermark=self._watermark, intents=self._intents, epoch=self._epoch
-            )
-            path.look(claim.partition)
-            for place, batch in enumerate(waiting):
-                look = path.seen()
-                self._refused(claim, _status(claim, look))
-                if look.is_behind(batch):
-                    path.forget()
-                    return place, look, False
-                is_last = place + 1 == len(waiting)
-                if not path.write(batch, None if is_last else claim.partition):
-                    if not is_last:
-                        path.seen()
-                        path.forget()
-                    return place, look, True
-            return len(waiting), look, False
 
     @staticmethod
     def _arguments(claim: Claim) -> list[bytes | str | int]:

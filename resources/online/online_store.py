@@ -165,7 +165,7 @@ class OnlineStore:
         try:
             yield connection
         except BaseException:
-            connection.disconnect()
+            connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's
             raise
         finally:
             pool.release(connection)
@@ -217,13 +217,18 @@ class OnlineStore:
 
     def _exchanged(self, calls: Sequence[bytes]) -> list[Any]:
         with self.connection() as connection:
-            connection.send_packed_command(calls, check_health=False)
+            send(connection, calls)
             return read_replies(connection, len(calls))
 
     def _load(self) -> None:
         with self.errors() as client:
             client.function_load(_CODE.read_text(), replace=True)
         self._loaded = True
+
+
+def send(connection: redis.Connection, commands: Sequence[bytes]) -> None:
+    """Send commands that are packed already, without waiting for replies."""
+    connection.send_packed_command(commands, check_health=False)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 def read_replies(connection: redis.Connection, number: int) -> list[Any]:

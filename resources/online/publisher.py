@@ -10,34 +10,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import polars as pl
-
 from ...contract.errors import FencedError, InvalidArgumentError, UnknownNameError
 from ...contract.feature_group import FeatureGroupSpec, Online
-from ...contract.order import FIRST, decode_order
-from ...contract.rows import to_microseconds
+from ...contract.order import FIRST
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
-from ..offline.table_spec import EVENT_TIMESTAMP
+from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
-from .online_group import Claim, GroupState, OnlineGroup, Writes
+from .online_group import Claim, GroupState, OnlineGroup
 from .online_store import OnlineStore
-from .projection import (
-    commit_of,
-    commits_of,
-    end_order,
-    newest_per_entity,
-    newest_rows,
-    scan_commit,
-    window_of,
-)
+from .projection import end_order, newest_per_entity, scan_commit
 from .publication_state import is_due, is_published, is_superseded
 from .registry import Registry
+from .retraction import Retraction
 from .row_encoding import encode_keys, encode_values
 
 _SLICE_ROWS = 50_000
-_NOW = "event_date"  # reserved: no feature and no join key bears this name
 _Item = TypeVar("_Item")
 
 
@@ -151,6 +140,7 @@ class _Publisher:
         self._group_id = group_id
         self._table = table
         self._rows = rows
+        self._retraction = Retraction(group, group_id, table, rows)
 
     def publish_newest(self, partition: str, *, repeat: bool) -> Publication:
         while True:
@@ -187,7 +177,7 @@ class _Publisher:
         claim = self._rows.begin(commit.partition, commit.generation)
         if self._group.online is Online.UPSERT:
             publication = self._put(publication, snapshot, commit, claim)
-            retracted = self._retract(commit, claim)
+            retracted = self._retraction.run(commit, claim)
             self._rows.finish(claim, watermark=FIRST, floor=None)
             return replace(publication, rows_retracted=retracted)
         if publication.superseded:
@@ -203,7 +193,7 @@ class _Publisher:
     ) -> Publication:
         done = Writes()
         for keys, rows in one_ahead(self._encoded(snapshot, commit)):
-            done += self._rows.write(claim, keys, rows)
+            done += write_rows(self._rows, claim, keys, rows)
         return replace(
             publication,
             rows_written=done.rows,
@@ -223,79 +213,6 @@ class _Publisher:
         for part in rows.collect_batches(chunk_size=_SLICE_ROWS):
             keys = encode_keys(self._group, self._group_id, part)
             yield keys, encode_values(self._group, part, commit)
-
-    def _retract(self, commit: Commit, claim: Claim) -> int:
-        """Replace what earlier generations of the partition left behind.
-
-        The guard cannot: a correction may drop an entity, or move its event timestamp back. What
-        replaces a row is chosen from what was begun when the group's revision was read, and refused
-        when it has moved since: then it is chosen again. Hence no publish that begins meanwhile is
-        overlooked, and one that begins later finds what was put in place and judges it itself.
-        """
-        left = self._left_behind(commit, claim)
-        return sum(self._retract_slice(claim, part) for part in left.iter_slices(_SLICE_ROWS))
-
-    def _retract_slice(self, claim: Claim, entities: pl.DataFrame) -> int:
-        keys, retracted = encode_keys(self._group, self._group_id, entities), 0
-        while True:
-            # The state is read before the rows: an intent raised later makes `retract` refuse.
-            state = self._rows.state()
-            stored = self._rows.rows(keys)
-            obsolete = [place for place, row in enumerate(stored) if self._is_obsolete(claim, row)]
-            if not obsolete:
-                return retracted
-            remaining = self._remaining(state, claim, entities[obsolete])
-            changes = [
-                (keys[place], row, remaining.get(keys[place]))
-                for place in obsolete
-                if (row := stored[place]) is not None
-            ]
-            retracted += self._rows.retract(claim, state.revision, changes)
-
-    def _left_behind(self, commit: Commit, claim: Claim) -> pl.DataFrame:
-        """The entities of which earlier generations of the partition may have left a row online.
-
-        Those that had a later row there than in this commit, which is written by now: of the others
-        no row of the partition can be stored that is below this commit's.
-        """
-        snapshot, names = self._table.snapshot(), list(self._group.entity.key_names)
-        if claim.intent == 0:
-            return pl.DataFrame(schema=snapshot.scan([]).select(names).collect_schema())
-        generations = range(max(claim.marker, 1), claim.generation)
-        found = [commit_of(snapshot, claim.partition, number) for number in generations]
-        earlier = [scan_commit(snapshot, each) for each in found if each is not None]
-        latest = pl.col(EVENT_TIMESTAMP).max()
-        now = scan_commit(snapshot, commit).group_by(names).agg(latest.alias(_NOW))
-        return (
-            pl.concat([snapshot.scan([]), *earlier])
-            .group_by(names)
-            .agg(latest)
-            .join(now, on=names, how="left")
-            .filter(pl.col(_NOW).is_null() | (pl.col(EVENT_TIMESTAMP) > pl.col(_NOW)))
-            .select(names)
-            .collect()
-        )
-
-    def _is_obsolete(self, claim: Claim, row: bytes | None) -> bool:
-        if row is None:
-            return False
-        order, window = decode_order(row), window_of(self._group, claim.partition)
-        start, end = to_microseconds(window.start), to_microseconds(window.end)
-        return start <= order.event_timestamp < end and order.generation < claim.generation
-
-    def _remaining(
-        self, state: GroupState, claim: Claim, entities: pl.DataFrame
-    ) -> dict[bytes, bytes]:
-        """The newest row of each entity that is published, by online key."""
-        snapshot = self._table.snapshot()
-        # Rows of later partitions need no help: they are greater than the obsolete one.
-        begun = {key: number for key, number in state.intents.items() if key <= claim.partition}
-        commits = commits_of(snapshot, begun).values()
-        found: dict[bytes, bytes] = {}
-        for commit, part in newest_rows(self._group, snapshot, commits, entities):
-            keys = encode_keys(self._group, self._group_id, part)
-            found.update(zip(keys, encode_values(self._group, part, commit), strict=True))
-        return found
 
 
 def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:

@@ -1,6 +1,6 @@
 """The protocol of the store: commands as the bytes that are sent, many keys and rows at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -12,11 +12,14 @@ Word: TypeAlias = bytes | str | int
 
 def command(*words: Word) -> bytes:
     """One command of a few words."""
-    return b"".join([_head(len(words)), *map(_argument, words)])
+    return b"".join([_head(len(words)), *_arguments(*words)])
 
 
 def function_call(
-    name: str, keys: Sequence[bytes], arguments: Sequence[Word], columns: tuple[ByteColumn, ByteColumn]
+    name: str,
+    keys: Sequence[bytes],
+    arguments: Sequence[Word],
+    columns: tuple[ByteColumn, ByteColumn],
 ) -> bytes:
     """A call of a Function with a few keys and arguments, each followed by many.
 
@@ -31,9 +34,9 @@ def function_call(
     return b"".join(
         [
             _head(3 + number + len(arguments) + len(more)),
-            *map(_argument, ("FCALL", name, number, *keys)),
+            *_arguments("FCALL", name, number, *keys),
             more_keys.buffer,
-            *map(_argument, arguments),
+            *_arguments(*arguments),
             more.buffer,
         ]
     )
@@ -62,7 +65,7 @@ def as_pairs(keys: ByteColumn, values: ByteColumn) -> ByteColumn:
     return joined(len(keys), [*_framed(keys), *_framed(values)])
 
 
-def _framed(strings: ByteColumn) -> Iterable[Part]:
+def _framed(strings: ByteColumn) -> Sequence[Part]:
     if (width := strings.width) is not None:
         return (_length(width), strings, b"\r\n")
     return (_lengths(strings.lengths), strings, b"\r\n")
@@ -81,6 +84,7 @@ def _head(words: int) -> bytes:
     return b"*%d\r\n" % words
 
 
-def _argument(word: Word) -> bytes:
-    raw = word if isinstance(word, bytes) else str(word).encode()
-    return b"$%d\r\n%b\r\n" % (len(raw), raw)
+def _arguments(*words: Word) -> Iterator[bytes]:
+    for word in words:
+        raw = word if isinstance(word, bytes) else str(word).encode()
+        yield b"$%d\r\n%b\r\n" % (len(raw), raw)

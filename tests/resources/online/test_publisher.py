@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,7 +274,7 @@ def test_a_partition_that_was_never_committed_is_named(snapshot: Stage) -> None:
 
 def _encoded(
     stage: Stage, number: int, rows: list[tuple[object, ...]], generation: int
-) -> tuple[list[bytes], list[bytes]]:
+) -> tuple[list[bytes], Sequence[bytes]]:
     commit = replace(stage.table.snapshot().commits[key_of(number)], generation=generation)
     frame = stage.frame(number, rows)
     keys = [stage.key(household) for household in frame["household_id"]]
