@@ -1,4 +1,4 @@
-"""Writing the rows of a publish: at once where they lie ahead of all that is stored, else compared."""
+"""Writing the rows of a publish: at once where they lie ahead, else compared."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

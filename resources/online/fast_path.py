@@ -114,7 +114,7 @@ class FastPath:
         self._intents, self._epoch = intents, epoch
 
     def write(
-        self, partition: str, batches: Sequence[Batch], accept: Callable[[Look], None]
+        self, partition: str, batches: Sequence[Batch], accept: Callable[[Look], object]
     ) -> Advance:
         """Write batches until one is behind, or was held up.
 

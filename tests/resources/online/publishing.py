@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import polars as pl
 
@@ -50,6 +51,10 @@ def day(number: int, hour: float = 0) -> datetime:
 
 def key_of(number: int) -> str:
     return day(number).strftime("%Y-%m-%d")
+
+
+Rows: TypeAlias = dict[int, tuple[int, float]]
+"""What is committed of a day: household to (hour of an upsert group, value)."""
 
 
 @dataclass(slots=True)
@@ -137,3 +142,25 @@ class Stage:
 
 def stage_of(group: FeatureGroupSpec, url: str, folder: Path) -> Stage:
     return Stage(group, OnlineStore(url, "test"), OfflineStore(str(folder / "offline")))
+
+
+def as_rows(stage: Stage, rows: Rows) -> list[tuple[object, ...]]:
+    if stage.group.online is Online.SNAPSHOT:
+        return [(household, value) for household, (_, value) in rows.items()]
+    return [(household, hour, value) for household, (hour, value) in rows.items()]
+
+
+def expected(
+    stage: Stage, committed: dict[int, tuple[int, Rows]]
+) -> dict[int, tuple[datetime, int, object]]:
+    """What is to be served, given the generation and the rows of each committed day."""
+    found: dict[int, tuple[datetime, int, object]] = {}
+    numbers = sorted(committed)
+    if stage.group.online is Online.SNAPSHOT:
+        numbers = numbers[-1:]
+    for number in numbers:
+        generation, rows = committed[number]
+        for household, (hour, value) in rows.items():
+            at = day(number + 1) if stage.group.online is Online.SNAPSHOT else day(number, hour)
+            found[household] = (at, generation, value)
+    return dict(sorted(found.items()))
