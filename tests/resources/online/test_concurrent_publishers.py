@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 import pytest
 
-from headrace.contract.errors import FencedError
 from headrace.contract.feature_group import Online
 from headrace.resources.online.bulk_write import Writes
 from headrace.resources.online.publisher import unpublished_partitions
@@ -23,35 +22,17 @@ from headrace.tests.resources.online.publishing import (
     as_rows,
     expected,
     group_of,
+    publish_at_random,
     stage_of,
 )
 
 pytestmark = pytest.mark.server
 
-DAYS = (1, 2, 3, 4)
 HOUSEHOLDS = 3000
 PUBLISHERS = 3
 ROUNDS = 20
 
 Committed: TypeAlias = dict[int, tuple[int, Rows]]
-
-
-def publish_at_random(url: str, folder: str, online: Online, seed: int) -> Writes:
-    """Publish days in a random order, the newest most often: what one process does."""
-    stage, done = stage_of(group_of(online), url, Path(folder)), Writes()
-    random = Random(seed)  # noqa: S311 - a schedule, no secret
-    for _ in range(6):
-        try:
-            publication = stage.publish(random.choice((*DAYS, 4, 4, 4)), repeat=True)
-        except FencedError:
-            continue
-        done += Writes(
-            publication.rows_written,
-            publication.batches_fast,
-            publication.batches_aborted,
-            publication.batches_guarded,
-        )
-    return done
 
 
 def commit_at_random(stage: Stage, committed: Committed, number: int, random: Random) -> None:
@@ -65,27 +46,26 @@ def commit_at_random(stage: Stage, committed: Committed, number: int, random: Ra
     committed[number] = (generation, rows)
 
 
-def settle(stage: Stage) -> None:
-    for partition in unpublished_partitions(stage.group, stage.table, stage.online):
-        stage.publish(int(partition[-2:]))
-
-
 def publish_at_once(executor: Executor, online: Online, url: str, folder: Path) -> Writes:
-    """Rounds of publishers beside corrections, until each way of writing was taken; the counts."""
-    stage, committed = stage_of(group_of(online), url, folder), Committed()
+    """Days that go by, published by several at once beside corrections of earlier days.
+
+    Returns:
+        How rows were written, once each way was taken.
+    """
+    stage, committed, done = stage_of(group_of(online), url, folder), Committed(), Writes()
     random = Random(7)  # noqa: S311 - likewise
-    done = Writes()
-    for number in DAYS:
-        commit_at_random(stage, committed, number, random)
-    for turn in range(ROUNDS):
+    commit_at_random(stage, committed, 1, random)
+    for newest in range(2, ROUNDS):
+        commit_at_random(stage, committed, newest, random)
         running: list[Future[Writes]] = [
-            executor.submit(publish_at_random, url, str(folder), online, turn * PUBLISHERS + each)
-            for each in range(PUBLISHERS)
+            executor.submit(publish_at_random, url, str(folder), online, newest)
+            for _ in range(PUBLISHERS)
         ]
-        for number in random.sample(DAYS, 2):
+        for number in random.sample(range(1, newest + 1), 2):
             commit_at_random(stage, committed, number, random)
         done = sum((future.result() for future in running), done)
-        settle(stage)
+        for partition in unpublished_partitions(stage.group, stage.table, stage.online):
+            stage.publish(int(partition[-2:]))
 
         assert stage.served() == expected(stage, committed)
         assert stage.verify().is_clean
