@@ -23,7 +23,7 @@ MAX_GROUP_ID = 2**16 - 1
 ENTITY_AT = 6
 """Where the entity bytes begin in an online key."""
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_TAGS = tuple(b"{" + bytes((_ALPHABET[i >> 6], _ALPHABET[i & 63])) + b"}" for i in range(4096))
+TAGS = tuple(b"{" + bytes((_ALPHABET[i >> 6], _ALPHABET[i & 63])) + b"}" for i in range(4096))
 _INT32 = struct.Struct(">i")
 _INT64 = struct.Struct(">q")
 _LENGTH = struct.Struct(">I")
@@ -45,7 +45,7 @@ def online_key(prefix: bytes, entity: bytes) -> bytes:
         prefix: The group's `group_prefix`.
         entity: What an `entity_encoder` made of the join key values.
     """
-    return _TAGS[binascii.crc_hqx(entity, 0) & 4095] + prefix + entity
+    return TAGS[binascii.crc_hqx(entity, 0) & 4095] + prefix + entity
 
 
 def entity_encoder(entity: EntitySpec) -> KeyEncoder:

@@ -80,6 +80,9 @@ def _metadata(publication: Publication) -> Metadata:
         "rows_written": dg.MetadataValue.int(publication.rows_written),
         "rows_lost": dg.MetadataValue.int(publication.rows_lost),
         "rows_retracted": dg.MetadataValue.int(publication.rows_retracted),
+        "batches_fast": dg.MetadataValue.int(publication.batches_fast),
+        "batches_aborted": dg.MetadataValue.int(publication.batches_aborted),
+        "batches_guarded": dg.MetadataValue.int(publication.batches_guarded),
         "superseded": dg.MetadataValue.bool(publication.superseded),
         "already_published": dg.MetadataValue.bool(publication.already_published),
     }

@@ -120,9 +120,8 @@ class CommitLog:
             StoreUnavailableError: The log cannot be read.
         """
         with self.lock:
-            version = self._open()
-            if self.handle is not None and version > self._known:
-                news = self.handle.history(limit=version - self._known)
+            version, news = self._news()
+            if version > self._known:
                 for information in sorted(news, key=lambda item: int(item["version"])):
                     self._learn(information)
             self._known = version
@@ -213,6 +212,20 @@ class CommitLog:
     def _paths(table: DeltaTable) -> list[str]:
         paths: list[str] = pl.DataFrame(table.get_add_actions())["path"].to_list()
         return paths
+
+    def _news(self) -> tuple[int, list[dict[str, Any]]]:
+        """The newest version, and what stands in the log since the last refresh.
+
+        delta-rs reads the newest entries that there are, and counts their versions down from the
+        handle's. A commit that arrives in between would shift them all, so then it is read again.
+        """
+        version, news = self._open(), list[dict[str, Any]]()
+        while self.handle is not None and version > self._known:
+            news = self.handle.history(limit=version - self._known)
+            seen, version = version, self._open()
+            if version == seen:
+                break
+        return version, news
 
     def _open(self) -> int:
         try:

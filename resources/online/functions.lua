@@ -16,7 +16,8 @@ local function above(a, b)
   return generation_a > generation_b
 end
 
--- Sets the key also when it stays as it is: that is what aborts a bulk writer who WATCHes the watermark.
+-- Sets the key also when it stays as it is. Whatever stores a row must do so with the watermark, in the
+-- same call: that is what aborts a batch on the fast path (fast_path.py), which compares nothing.
 local function raise(key, order)
   local current = redis.call('GET', key)
   redis.call('SET', key, (current and not above(order, current)) and current or order)
@@ -53,20 +54,32 @@ local function put(keys, args)
   if status ~= OK then return { status, 0 } end
   local floor = redis.call('GET', keys[4])
   local stored = redis.call('MGET', unpack(keys, 5))
-  local writes, newest = {}, nil
+  local sub, writes, n = string.sub, {}, 0
+  local newest, order, is_dead, rival, is_rival_above
   for i = 1, #stored do
-    local row = args[i + 3]
-    if not (stored[i] and above(stored[i], row)) and not (floor and above(floor, row)) then
-      writes[#writes + 1] = keys[i + 4]
-      writes[#writes + 1] = row
-      if not newest or above(row, newest) then newest = row end
+    local row, current = args[i + 3], stored[i]
+    local head = sub(row, 1, 14)
+    if head ~= order then -- mostly rows of one order follow each other: what was found out holds
+      order, rival = head, nil
+      is_dead = floor and above(floor, order)
+      if not newest or above(order, newest) then newest = order end
+    end
+    local is_lost = is_dead
+    if current and not is_lost then
+      head = sub(current, 1, 14)
+      if head ~= rival then rival, is_rival_above = head, above(head, order) end
+      is_lost = is_rival_above
+    end
+    if not is_lost then
+      writes[n + 1], writes[n + 2] = keys[i + 4], row
+      n = n + 2
     end
   end
-  if #writes > 0 then
+  if n > 0 then
     redis.call('MSET', unpack(writes))
-    raise(keys[3], string.sub(newest, 1, 14))
+    raise(keys[3], newest) -- what lost was not above the watermark
   end
-  return { OK, #writes / 2 }
+  return { OK, n / 2 }
 end
 
 -- Replace obsolete rows, each only if it is still the expected one; an empty replacement removes it.
@@ -78,7 +91,7 @@ local function retract(keys, args)
   local status = refusal(keys, args)
   if status ~= OK then return { status, 0 } end
   if (redis.call('HGET', keys[2], 'revision') or '0') ~= args[4] then return { MOVED, 0 } end
-  local stored, changed = redis.call('MGET', unpack(keys, 4)), 0
+  local stored, changed, newest = redis.call('MGET', unpack(keys, 4)), 0, nil
   for i = 1, #stored do
     local expected, replacement = args[2 * i + 3], args[2 * i + 4]
     if stored[i] == expected then
@@ -86,12 +99,13 @@ local function retract(keys, args)
         redis.call('DEL', keys[i + 3])
       else
         redis.call('SET', keys[i + 3], replacement)
+        if not newest or above(replacement, newest) then newest = replacement end
       end
       changed = changed + 1
     end
   end
-  local watermark = redis.call('GET', keys[3])
-  if watermark then redis.call('SET', keys[3], watermark) end
+  local watermark = newest and string.sub(newest, 1, 14) or redis.call('GET', keys[3])
+  if watermark then raise(keys[3], watermark) end
   return { OK, changed }
 end
 

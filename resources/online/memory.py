@@ -4,6 +4,7 @@ The prediction is that of a Valkey 9 with the C library's allocator, as Headrace
 samples say what it is on the server at hand.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -121,7 +122,7 @@ def _allocated(size: int) -> int:
     return max(24, -(-(size + 8) // 16) * 16 - 8)
 
 
-def _sampled(online: OnlineStore, keys: list[bytes]) -> float | None:
+def _sampled(online: OnlineStore, keys: Sequence[bytes]) -> float | None:
     with online.errors() as client, client.pipeline(transaction=False) as pipeline:
         for key in keys:
             pipeline.memory_usage(key)

@@ -15,10 +15,14 @@ from ...contract import store_keys
 from ...contract.errors import FencedError, StateLostError
 from ...contract.keys import group_prefix
 from ...contract.order import FIRST, Order, decode_order, encode_order
-from .online_store import OnlineStore
+from .byte_column import ByteColumn
+from .fast_path import Advance, Batch, FastPath, Look
+from .online_store import FUNCTIONS, OnlineStore
+from .wire import as_arguments, function_call
 
 _BATCH_ROWS = 500
 _BATCHES_IN_FLIGHT = 20
+_PUT = f"{FUNCTIONS}_put"
 _SCAN_COUNT = 1000
 _PREFIX_AT = slice(4, 6)  # behind the tag, in every row's key
 
@@ -123,6 +127,28 @@ class OnlineGroup:
         self._refused(claim, status)
         return claim
 
+    def put_ahead(self, claim: Claim, batches: Sequence[Batch]) -> Advance:
+        """Write batches, comparing no row, until one may not be ahead of everything stored.
+
+        Args:
+            claim: The publish that writes them.
+            batches: At least one.
+
+        Raises:
+            FencedError: A greater generation of the partition is being published.
+            StateLostError: The store was flushed since `begin`.
+        """
+        with (
+            self._store.errors(self.reference, claim.partition),
+            self._store.connection() as connection,
+        ):
+            path = FastPath(
+                connection, watermark=self._watermark, intents=self._intents, epoch=self._epoch
+            )
+            return path.write(
+                claim.partition, batches, lambda look: self._refused(claim, _status(claim, look))
+            )
+
     def put(self, claim: Claim, keys: Sequence[bytes], rows: Sequence[bytes]) -> int:
         """Write rows where they are newer than what is stored and not below the floor.
 
@@ -139,16 +165,18 @@ class OnlineGroup:
             StateLostError: The store was flushed since `begin`.
         """
         fixed = [self._intents, self._epoch, self._watermark, self._floor]
-        arguments = self._arguments(claim)
-        calls = [
-            ([*fixed, *keys[at : at + _BATCH_ROWS]], [*arguments, *rows[at : at + _BATCH_ROWS]])
-            for at in range(0, len(keys), _BATCH_ROWS)
-        ]
+        more_keys, more = as_arguments(ByteColumn.of(keys)), as_arguments(ByteColumn.of(rows))
+        parts = [slice(at, at + _BATCH_ROWS) for at in range(0, len(more_keys), _BATCH_ROWS)]
         written = 0
         with self._store.errors(self.reference, claim.partition):
-            for at in range(0, len(calls), _BATCHES_IN_FLIGHT):
-                replies = self._store.call_many("put", calls[at : at + _BATCHES_IN_FLIGHT])
-                for status, count in replies:
+            for at in range(0, len(parts), _BATCHES_IN_FLIGHT):
+                calls = [
+                    function_call(
+                        _PUT, fixed, self._arguments(claim), (more_keys[part], more[part])
+                    )
+                    for part in parts[at : at + _BATCHES_IN_FLIGHT]
+                ]
+                for status, count in self._store.call_packed(calls):
                     self._refused(claim, status)
                     written += count
         return written
@@ -272,6 +300,13 @@ class OnlineGroup:
             )
         if status == _Reply.LOST:
             raise StateLostError(group=self.reference, missing=f"intent of {claim.partition}")
+
+
+def _status(claim: Claim, look: Look) -> _Reply:
+    """What the Functions would answer (`refusal`)."""
+    if look.epoch != claim.epoch or look.intent is None:
+        return _Reply.LOST
+    return _Reply.FENCED if look.intent > claim.generation else _Reply.OK
 
 
 def _generations(found: Mapping[bytes, bytes]) -> dict[str, int]:

@@ -26,7 +26,8 @@ from ...contract.errors import (
     StoreUnavailableError,
 )
 
-_LIBRARY = "headrace_v1"
+FUNCTIONS = "headrace_v1"
+"""With what the names of the Functions begin."""
 _CODE = Path(__file__).with_name("functions.lua")
 _TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -142,11 +143,39 @@ class OnlineStore:
         try:
             return self._pipelined(function, calls)
         except redis.ResponseError as error:
-            if "Function not found" not in str(error):
+            if not _is_unknown(error):
                 raise
         # Somebody removed it, or the store was replaced by an empty one.
         self._load()
         return self._pipelined(function, calls)
+
+    def call_packed(self, calls: Sequence[bytes]) -> list[Any]:
+        """Call Functions by calls that are packed already (`wire`), in one round trip."""
+        try:
+            return self._exchanged(calls)
+        except redis.ResponseError as error:
+            if not _is_unknown(error):
+                raise
+        self._load()
+        return self._exchanged(calls)
+
+    @contextmanager
+    def connection(self) -> Iterator[redis.Connection]:
+        """A connection of one's own; to be used inside `errors`.
+
+        It is closed when the block fails, because then nobody knows which reply would come next.
+        """
+        if not self._loaded:
+            self.check()
+        pool = self._client.connection_pool
+        connection = pool.get_connection()
+        try:
+            yield connection
+        except BaseException:
+            connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's
+            raise
+        finally:
+            pool.release(connection)
 
     def manifest(self) -> Manifest:
         """What is in force; an empty manifest before anything was published.
@@ -190,13 +219,44 @@ class OnlineStore:
     ) -> list[Any]:
         with self._client.pipeline(transaction=False) as pipeline:
             for keys, arguments in calls:
-                pipeline.fcall(f"{_LIBRARY}_{function}", len(keys), *keys, *arguments)
+                pipeline.fcall(f"{FUNCTIONS}_{function}", len(keys), *keys, *arguments)
             return pipeline.execute()
+
+    def _exchanged(self, calls: Sequence[bytes]) -> list[Any]:
+        with self.connection() as connection:
+            send(connection, calls)
+            return read_replies(connection, len(calls))
 
     def _load(self) -> None:
         with self.errors() as client:
             client.function_load(_CODE.read_text(), replace=True)
         self._loaded = True
+
+
+def send(connection: redis.Connection, commands: Sequence[bytes]) -> None:
+    """Send commands that are packed already, without waiting for replies."""
+    connection.send_packed_command(commands, check_health=False)  # type: ignore[no-untyped-call]  # redis-py's
+
+
+def read_replies(connection: redis.Connection, number: int) -> list[Any]:
+    """So many replies, all of them, so that the next one is that of the next command.
+
+    Raises:
+        redis.ResponseError: The first one that is an error.
+    """
+    replies, refused = [], None
+    for _ in range(number):
+        try:
+            replies.append(connection.read_response())
+        except redis.ResponseError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+    return replies
+
+
+def _is_unknown(error: redis.ResponseError) -> bool:
+    return "Function not found" in str(error)
 
 
 def _without_password(url: str) -> str:

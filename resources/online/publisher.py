@@ -5,35 +5,31 @@ beside other publishes, also of the same partition: the state in which all of th
 projection of the newest commits, as if they had run in order.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-
-import polars as pl
+from typing import TypeVar
 
 from ...contract.errors import FencedError, InvalidArgumentError, UnknownNameError
 from ...contract.feature_group import FeatureGroupSpec, Online
-from ...contract.order import FIRST, decode_order
-from ...contract.rows import to_microseconds
+from ...contract.order import FIRST
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
-from .online_group import Claim, GroupState, OnlineGroup
+from .bulk_write import Writes, write_rows
+from .byte_column import ByteColumn
+from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
-from .projection import (
-    commit_of,
-    commits_of,
-    end_order,
-    newest_per_entity,
-    newest_rows,
-    scan_commit,
-    window_of,
-)
+from .projection import end_order, newest_per_entity, scan_commit
 from .publication_state import is_published, is_superseded
 from .reconciliation import complete_if_covered, recorded_group, state_of
 from .registry import Registry
+from .retraction import Retraction
 from .row_encoding import encode_keys, encode_values
 
 _SLICE_ROWS = 50_000
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,9 @@ class Publication:
         rows_written: How many rows were written.
         rows_lost: How many were not, because there is a newer one of their entity.
         rows_retracted: How many obsolete rows were replaced by an older one, or removed.
+        batches_fast: Batches that lay ahead of everything stored, so that no row was compared.
+        batches_aborted: Batches that were meant to, but for a write of another publish.
+        batches_guarded: Batches whose rows were compared; the aborted ones among them.
         superseded: The partition is not the newest of a snapshot group: no row of it is served.
         already_published: It stood so already; nothing was written.
     """
@@ -58,6 +57,9 @@ class Publication:
     rows_written: int = 0
     rows_lost: int = 0
     rows_retracted: int = 0
+    batches_fast: int = 0
+    batches_aborted: int = 0
+    batches_guarded: int = 0
     superseded: bool = False
     already_published: bool = False
 
@@ -123,6 +125,7 @@ class _Publisher:
         self._group_id = group_id
         self._table = table
         self._rows = rows
+        self._retraction = Retraction(group, group_id, table, rows)
 
     def publish_newest(self, partition: str, *, repeat: bool) -> Publication:
         while True:
@@ -166,7 +169,7 @@ class _Publisher:
         claim = self._rows.begin(commit.partition, commit.generation)
         if self._group.online is Online.UPSERT:
             publication = self._put(publication, snapshot, commit, claim)
-            retracted = self._retract(claim)
+            retracted = self._retraction.run(commit, claim)
             self._rows.finish(claim, watermark=FIRST, floor=None)
             return replace(publication, rows_retracted=retracted)
         if publication.superseded:
@@ -180,71 +183,37 @@ class _Publisher:
     def _put(
         self, publication: Publication, snapshot: TableSnapshot, commit: Commit, claim: Claim
     ) -> Publication:
+        done = Writes()
+        for keys, rows in one_ahead(self._encoded(snapshot, commit)):
+            done += write_rows(self._rows, claim, keys, rows)
+        return replace(
+            publication,
+            rows_written=done.rows,
+            rows_lost=commit.rows - done.rows,
+            batches_fast=done.batches_fast,
+            batches_aborted=done.batches_aborted,
+            batches_guarded=done.batches_guarded,
+        )
+
+    def _encoded(
+        self, snapshot: TableSnapshot, commit: Commit
+    ) -> Iterator[tuple[ByteColumn, ByteColumn]]:
+        """Keys and rows of a commit, a slice at a time, in ascending order."""
         rows = scan_commit(snapshot, commit)
         if self._group.online is Online.UPSERT:
             rows = newest_per_entity(self._group, rows)
-        written = 0
-        for part in rows.collect().iter_slices(_SLICE_ROWS):
+        for part in rows.collect_batches(chunk_size=_SLICE_ROWS):
             keys = encode_keys(self._group, self._group_id, part)
-            written += self._rows.put(claim, keys, encode_values(self._group, part, commit))
-        return replace(publication, rows_written=written, rows_lost=commit.rows - written)
+            yield keys, encode_values(self._group, part, commit)
 
-    def _retract(self, claim: Claim) -> int:
-        """Replace what earlier generations of the partition left behind.
 
-        The guard cannot: a correction may drop an entity, or move its event timestamp back.
-        """
-        entities, retracted = self._once_published(claim), 0
-        keys = encode_keys(self._group, self._group_id, entities)
-        while True:
-            # The state is read before the rows: an intent raised later makes `retract` refuse.
-            state = self._rows.state()
-            stored = self._rows.rows(keys)
-            obsolete = [place for place, row in enumerate(stored) if self._is_obsolete(claim, row)]
-            if not obsolete:
-                return retracted
-            remaining = self._remaining(state, claim, entities[obsolete])
-            changes = [
-                (keys[place], row, remaining.get(keys[place]))
-                for place in obsolete
-                if (row := stored[place]) is not None
-            ]
-            retracted += self._rows.retract(claim, state.revision, changes)
-
-    def _once_published(self, claim: Claim) -> pl.DataFrame:
-        """The entities of which earlier generations of the partition may have left a row online."""
-        snapshot, names = self._table.snapshot(), list(self._group.entity.key_names)
-        frames = [pl.LazyFrame(schema=snapshot.scan([]).select(names).collect_schema())]
-        if claim.intent > 0:
-            generations = range(max(claim.marker, 1), claim.generation)
-            earlier = [commit_of(snapshot, claim.partition, number) for number in generations]
-            frames += [
-                scan_commit(snapshot, commit).select(names)
-                for commit in earlier
-                if commit is not None
-            ]
-        return pl.concat(frames).unique().collect()
-
-    def _is_obsolete(self, claim: Claim, row: bytes | None) -> bool:
-        if row is None:
-            return False
-        order, window = decode_order(row), window_of(self._group, claim.partition)
-        start, end = to_microseconds(window.start), to_microseconds(window.end)
-        return start <= order.event_timestamp < end and order.generation < claim.generation
-
-    def _remaining(
-        self, state: GroupState, claim: Claim, entities: pl.DataFrame
-    ) -> dict[bytes, bytes]:
-        """The newest row of each entity that is published, by online key."""
-        snapshot = self._table.snapshot()
-        # Rows of later partitions need no help: they are greater than the obsolete one.
-        begun = {key: number for key, number in state.intents.items() if key <= claim.partition}
-        commits = commits_of(snapshot, begun).values()
-        found: dict[bytes, bytes] = {}
-        for commit, part in newest_rows(self._group, snapshot, commits, entities):
-            keys = encode_keys(self._group, self._group_id, part)
-            found.update(zip(keys, encode_values(self._group, part, commit), strict=True))
-        return found
+def one_ahead(items: Iterator[_Item]) -> Iterator[_Item]:
+    """The items, each made by a thread while the one before it is in use."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def _check_online(group: FeatureGroupSpec) -> None:

@@ -1,27 +1,22 @@
 """Frames to online keys and rows, by columns: byte-equal to `contract.rows` and `contract.keys`.
 
 A row is joined from parts, in the order of the message's fields. What has one width in all rows
-lies in one matrix; strings, bytes, lists and the null bitmap are columns of byte strings.
+lies in matrices; strings, bytes, lists and the null bitmap are columns of byte strings.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ...contract.errors import ColumnMismatchError
 from ...contract.feature_group import DType, FeatureGroupSpec, FeatureSpec
-from ...contract.keys import entity_encoder, group_prefix, online_key
 from ...contract.order import Order, encode_order
 from ...contract.proto.headrace.v1.feature_service_pb2 import FeatureRow
 from ..offline.commit_log import Commit
 from ..offline.table_spec import EVENT_TIMESTAMP
-
-_Bytes: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
-_Lengths: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+from .byte_column import ByteColumn, Bytes, Integers, Part, chosen, joined
+from .key_encoding import online_keys
 
 _FIXED = {
     DType.FLOAT64: ("float64_values", "<f8"),
@@ -39,20 +34,20 @@ _LISTS = {
     DType.INT64_LIST: ("int64_lists", "<i8"),
 }
 _NUMBERS = {field.name: field.number for field in FeatureRow.DESCRIPTOR.fields}
-_BYTES = pa.large_binary()
-_NOTHING = pa.scalar(b"", _BYTES)
 
 
-def encode_keys(group: FeatureGroupSpec, group_id: int, frame: pl.DataFrame) -> list[bytes]:
-    """The online key of each row, in the frame's order; only the join key columns are read."""
-    prefix, encode = group_prefix(group_id), entity_encoder(group.entity)
-    columns = [frame[name].to_list() for name in group.entity.key_names]
-    return [online_key(prefix, encode(values)) for values in zip(*columns, strict=True)]
+def encode_keys(group: FeatureGroupSpec, group_id: int, frame: pl.DataFrame) -> ByteColumn:
+    """The online key of each row, in the frame's order; only the join key columns are read.
+
+    Raises:
+        InvalidEntityError: A join key is null.
+    """
+    return online_keys(group.entity, group_id, frame)
 
 
 def encode_values(
     group: FeatureGroupSpec, frame: pl.DataFrame, commit: Commit, schema_id: int | None = None
-) -> list[bytes]:
+) -> ByteColumn:
     """The stored row of each row, in the frame's order.
 
     Args:
@@ -66,25 +61,16 @@ def encode_values(
     """
     number = group.schema_id if schema_id is None else schema_id
     features = group.all_schemas[number]
-    if frame.is_empty():
-        return []
-    fixed = [_orders(frame, commit), _constant(frame, _head(number, commit))]
-    fixed += _packed(frame, features)
-    matrix = np.concatenate(fixed, axis=1)
-    rest = [
-        *_strings(frame, features),
-        *_bitmaps(frame, features),
-        *_lists(group, frame, features),
-    ]
-    if not rest:
-        raw, width = matrix.tobytes(), matrix.shape[1]
-        return [raw[at : at + width] for at in range(0, len(raw), width)]
-    joined = pc.binary_join_element_wise(_rows_of(matrix), *rest, _NOTHING)
-    return joined.to_pylist()  # type: ignore[no-any-return]  # pyarrow has no types
+    parts: list[Part] = [_orders(frame, commit), _head(number, commit)]
+    for encode in (_packed, _strings, _bitmaps):
+        parts += encode(frame, features)
+    return joined(frame.height, [*parts, *_lists(group, frame, features)])
 
 
-def _orders(frame: pl.DataFrame, commit: Commit) -> _Bytes:
-    orders = _constant(frame, encode_order(Order(0, commit.generation)))
+def _orders(frame: pl.DataFrame, commit: Commit) -> Bytes:
+    orders = np.tile(
+        np.frombuffer(encode_order(Order(0, commit.generation)), np.uint8), (frame.height, 1)
+    )
     stamps = frame[EVENT_TIMESTAMP].to_physical().to_numpy().astype("<i8")
     orders[:, 1:9] = stamps.view(np.uint8).reshape(-1, 8)
     return orders
@@ -95,8 +81,8 @@ def _head(schema_id: int, commit: Commit) -> bytes:
     return head.SerializeToString(deterministic=True)
 
 
-def _packed(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[_Bytes]:
-    parts: list[_Bytes] = []
+def _packed(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Part]:
+    parts: list[Part] = []
     for field in sorted({name for name, _ in _FIXED.values()}, key=_NUMBERS.__getitem__):
         columns = [
             frame[feature.name]
@@ -108,23 +94,27 @@ def _packed(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[_Bytes
             if feature.dtype in _FIXED and _FIXED[feature.dtype][0] == field
         ]
         if columns:
-            values = np.stack(columns, axis=1).view(np.uint8).reshape(frame.height, -1)
-            parts += [_constant(frame, _tag(field) + _varint(values.shape[1])), values]
+            packed = np.stack(columns, axis=1)
+            width = packed.shape[1] * packed.itemsize
+            parts += [
+                _tag(field) + _varint(width),
+                packed.view(np.uint8).reshape(frame.height, width),
+            ]
     return parts
 
 
-def _strings(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Any]:
-    parts = []
+def _strings(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Part]:
+    parts: list[Part] = []
     for dtype, field in sorted(_VARIABLE.items(), key=lambda item: _NUMBERS[item[1]]):
         for feature in features:
             if feature.dtype is dtype:
-                raw = frame[feature.name].cast(pl.Binary).fill_null(b"").to_arrow().cast(_BYTES)
-                lengths = pc.binary_length(raw).to_numpy(zero_copy_only=False)
-                parts += [pa.scalar(_tag(field), _BYTES), _varints(lengths), raw]
+                raw = frame[feature.name].cast(pl.Binary).fill_null(b"").to_arrow()
+                strings = ByteColumn.of_arrow(raw)
+                parts += [_tag(field), _varints(strings.lengths), strings]
     return parts
 
 
-def _bitmaps(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Any]:
+def _bitmaps(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Part]:
     nulls = np.stack([frame[feature.name].is_null().to_numpy() for feature in features], axis=1)
     some = nulls.any(axis=1)
     if not some.any():
@@ -132,13 +122,14 @@ def _bitmaps(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Any]:
     bits = np.packbits(nulls[some], axis=1, bitorder="little")
     tag = np.frombuffer(_tag("null_bitmap") + _varint(bits.shape[1]), np.uint8)
     marked = np.concatenate([np.broadcast_to(tag, (len(bits), len(tag))), bits], axis=1)
-    return [_binary(marked, some * marked.shape[1])]
+    # A row in which nothing is null has no bitmap.
+    return [ByteColumn.cut(marked.reshape(-1), some * marked.shape[1])]
 
 
 def _lists(
     group: FeatureGroupSpec, frame: pl.DataFrame, features: Sequence[FeatureSpec]
-) -> list[Any]:
-    parts = []
+) -> list[Part]:
+    parts: list[Part] = []
     for dtype, (field, numpy_dtype) in sorted(
         _LISTS.items(), key=lambda item: _NUMBERS[item[1][0]]
     ):
@@ -151,43 +142,26 @@ def _lists(
                         table=group.reference,
                         differences=[f"feature {feature.name!r}: a list holds a null"],
                     )
-                parts += _list(
-                    field, column.list.len().to_numpy(), values.to_numpy().astype(numpy_dtype)
-                )
+                raw = values.to_numpy().astype(numpy_dtype)
+                lengths = column.list.len().to_numpy().astype(np.int64) * raw.itemsize
+                parts += _list(field, ByteColumn.cut(raw.view(np.uint8), lengths))
     return parts
 
 
-def _list(field: str, counts: Any, values: Any) -> list[Any]:  # noqa: ANN401 - arrays of any number
-    lengths = counts.astype(np.int64) * values.itemsize
+def _list(field: str, lists: ByteColumn) -> list[Part]:
     # An empty list is an empty message: no inner field, and so no inner tag.
-    inner = pc.if_else(
-        pa.array(lengths > 0),
-        pc.binary_join_element_wise(pa.scalar(b"\x0a", _BYTES), _varints(lengths), _NOTHING),
-        _NOTHING,
-    )
-    outer = pc.binary_length(inner).to_numpy(zero_copy_only=False) + lengths
-    raw = _binary(values.view(np.uint8), lengths)
-    return [pa.scalar(_tag(field), _BYTES), _varints(outer), inner, raw]
+    distinct, places = np.unique(lists.lengths, return_inverse=True)
+    heads = [b"\x0a" + _varint(int(length)) if length else b"" for length in distinct]
+    outer = [
+        _tag(field) + _varint(len(head) + int(length)) + head
+        for head, length in zip(heads, distinct, strict=True)
+    ]
+    return [chosen(outer, places), lists]
 
 
-def _constant(frame: pl.DataFrame, raw: bytes) -> _Bytes:
-    return np.tile(np.frombuffer(raw, np.uint8), (frame.height, 1))
-
-
-def _rows_of(matrix: _Bytes) -> Any:  # noqa: ANN401 - pyarrow has no types
-    return _binary(matrix, np.full(len(matrix), matrix.shape[1]))
-
-
-def _binary(raw: _Bytes, lengths: _Lengths) -> Any:  # noqa: ANN401 - pyarrow has no types
-    """Consecutive bytes as byte strings of the given lengths, without copying them one by one."""
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(raw).reshape(-1))]
-    return pa.Array.from_buffers(_BYTES, len(lengths), buffers)
-
-
-def _varints(numbers: _Lengths) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _varints(numbers: Integers) -> ByteColumn:
     distinct, places = np.unique(numbers, return_inverse=True)
-    return pa.array([_varint(int(number)) for number in distinct], _BYTES).take(pa.array(places))
+    return chosen([_varint(int(number)) for number in distinct], places)
 
 
 def _varint(number: int) -> bytes:

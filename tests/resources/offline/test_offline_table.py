@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -413,6 +414,30 @@ def test_commits_of_different_partitions_at_once_all_succeed(store: OfflineStore
     assert generations == [1] * 8
     assert amounts(table) == [(1, float(number)) for number in range(8)]
     assert instants == sorted(set(instants))
+
+
+def test_a_commit_in_the_middle_of_a_refresh_moves_no_other(store: OfflineStore) -> None:
+    """delta-rs numbers the newest entries down from its handle, whatever came in between."""
+    writer, reader = (OfflineStore(store.root).table(feature_table(SPEND)) for _ in range(2))
+
+    class Overtaken(DeltaTable):
+        overtaken = False
+
+        def history(self, limit: int | None = None) -> list[dict[str, Any]]:
+            if not self.overtaken:
+                self.overtaken = True
+                commit(writer, 2, snapshot_rows(2, {1: 3.0}))
+            return super().history(limit)
+
+    for number in (0, 1):
+        commit(writer, number, snapshot_rows(number, {1: 1.0}))
+    reader.log.handle = Overtaken(reader.uri)
+
+    commits = reader.snapshot().commits
+
+    versions = {each.partition: each.version for each in writer.log.commits}
+    assert {key: each.version for key, each in commits.items()} == versions
+    assert reader.log.commits == writer.log.commits
 
 
 def test_of_commits_of_one_partition_at_once_none_is_lost_silently(store: OfflineStore) -> None:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from typing import TypeAlias
 
 import polars as pl
 
+from headrace.contract.errors import FencedError
 from headrace.contract.feature_group import (
     DType,
     EntitySpec,
@@ -21,6 +24,7 @@ from headrace.resources.offline.commit_log import Commit
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import OfflineTable
 from headrace.resources.offline.table_spec import feature_table
+from headrace.resources.online.bulk_write import Writes
 from headrace.resources.online.online_group import GroupState, OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
 from headrace.resources.online.publisher import Publication, publish_partition
@@ -51,6 +55,10 @@ def day(number: int, hour: float = 0) -> datetime:
 
 def key_of(number: int) -> str:
     return day(number).strftime("%Y-%m-%d")
+
+
+Rows: TypeAlias = dict[int, tuple[int, float]]
+"""What is committed of a day: household to (hour of an upsert group, value)."""
 
 
 @dataclass(slots=True)
@@ -142,3 +150,43 @@ class Stage:
 
 def stage_of(group: FeatureGroupSpec, url: str, folder: Path) -> Stage:
     return Stage(group, OnlineStore(url, "test"), OfflineStore(str(folder / "offline")))
+
+
+def as_rows(stage: Stage, rows: Rows) -> list[tuple[object, ...]]:
+    if stage.group.online is Online.SNAPSHOT:
+        return [(household, value) for household, (_, value) in rows.items()]
+    return [(household, hour, value) for household, (hour, value) in rows.items()]
+
+
+def expected(
+    stage: Stage, committed: dict[int, tuple[int, Rows]]
+) -> dict[int, tuple[datetime, int, object]]:
+    """What is to be served, given the generation and the rows of each committed day."""
+    found: dict[int, tuple[datetime, int, object]] = {}
+    numbers = sorted(committed)
+    if stage.group.online is Online.SNAPSHOT:
+        numbers = numbers[-1:]
+    for number in numbers:
+        generation, rows = committed[number]
+        for household, (hour, value) in rows.items():
+            at = day(number + 1) if stage.group.online is Online.SNAPSHOT else day(number, hour)
+            found[household] = (at, generation, value)
+    return dict(sorted(found.items()))
+
+
+def publish_at_random(url: str, folder: str, online: Online, newest: int) -> Writes:
+    """Publish days, the newest more often than the others: what one process does, if need be."""
+    stage, done = stage_of(group_of(online), url, Path(folder)), Writes()
+    random = Random(newest)  # noqa: S311 - a schedule, no secret
+    for number in (newest, *random.choices((*range(1, newest), newest, newest), k=4)):
+        try:
+            publication = stage.publish(number, repeat=True)
+        except FencedError:
+            continue
+        done += Writes(
+            publication.rows_written,
+            publication.batches_fast,
+            publication.batches_aborted,
+            publication.batches_guarded,
+        )
+    return done

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -309,7 +310,7 @@ def registered_ttl(stage: Stage) -> timedelta | None:
 
 def _encoded(
     stage: Stage, number: int, rows: list[tuple[object, ...]], generation: int
-) -> tuple[list[bytes], list[bytes]]:
+) -> tuple[list[bytes], Sequence[bytes]]:
     commit = replace(stage.table.snapshot().commits[key_of(number)], generation=generation)
     frame = stage.frame(number, rows)
     keys = [stage.key(household) for household in frame["household_id"]]

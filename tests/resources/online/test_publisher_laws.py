@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,12 +16,20 @@ from headrace.contract.feature_group import Online
 from headrace.contract.rows import to_microseconds
 from headrace.resources.online.projection import newest_per_entity, scan_commit
 from headrace.resources.online.row_encoding import encode_keys, encode_values
-from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
+from headrace.tests.resources.online.publishing import (
+    Rows,
+    Stage,
+    as_rows,
+    day,
+    expected,
+    group_of,
+    key_of,
+    stage_of,
+)
 
 pytestmark = pytest.mark.server
 
 DAYS = (1, 2, 3)
-Rows: TypeAlias = dict[int, tuple[int, float]]
 Step: TypeAlias = tuple[str, int, Rows]
 
 _rows = st.dictionaries(
@@ -34,12 +41,6 @@ _steps = st.lists(
     ),
     max_size=10,
 )
-
-
-def as_rows(stage: Stage, rows: Rows) -> list[tuple[object, ...]]:
-    if stage.group.online is Online.SNAPSHOT:
-        return [(household, value) for household, (_, value) in rows.items()]
-    return [(household, hour, value) for household, (hour, value) in rows.items()]
 
 
 def break_off(stage: Stage, number: int, households: Rows) -> None:
@@ -72,21 +73,6 @@ def perform(stage: Stage, steps: Sequence[Step]) -> dict[int, tuple[int, Rows]]:
 def _is_newest(stage: Stage, committed: dict[int, tuple[int, Rows]], number: int) -> bool:
     # Older partitions of a snapshot group are never projected, so their publish cannot break off.
     return stage.group.online is Online.UPSERT or number == max(committed)
-
-
-def expected(
-    stage: Stage, committed: dict[int, tuple[int, Rows]]
-) -> dict[int, tuple[datetime, int, object]]:
-    found: dict[int, tuple[datetime, int, object]] = {}
-    numbers = sorted(committed)
-    if stage.group.online is Online.SNAPSHOT:
-        numbers = numbers[-1:]
-    for number in numbers:
-        generation, rows = committed[number]
-        for household, (hour, value) in rows.items():
-            at = day(number + 1) if stage.group.online is Online.SNAPSHOT else day(number, hour)
-            found[household] = (at, generation, value)
-    return dict(sorted(found.items()))
 
 
 @pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT])

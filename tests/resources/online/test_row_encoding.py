@@ -66,8 +66,8 @@ def test_columns_encode_to_the_bytes_that_rows_encode_to(
     )
 
     got = (
-        encode_keys(group, 7, frame),
-        encode_values(group, frame, commit_of(version, generation)),
+        list(encode_keys(group, 7, frame)),
+        list(encode_values(group, frame, commit_of(version, generation))),
     )
 
     assert got == (
