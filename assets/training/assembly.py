@@ -9,9 +9,9 @@ from deltalake.exceptions import DeltaError
 
 from ...contract.errors import TableVersionGoneError
 from ...contract.feature_group import FeatureReference
-from ...resources.offline.object_files import ObjectFiles
 from ...resources.offline.offline_store import OfflineStore
 from ...resources.offline.receipt_store import ReceiptStore
+from ...resources.offline.stored_files import absent_files
 from ...resources.offline.table_snapshot import TableSnapshot
 from .content_hash import FrameDigest
 from .feature_columns import GroupColumns
@@ -110,11 +110,15 @@ def joined_or_gone(spine: pl.DataFrame, groups: Sequence[GroupColumns]) -> pl.Da
 
 
 def _what_is_gone(snapshot: TableSnapshot) -> str | None:
-    """How many files of a version are missing; looked for only when reading it failed."""
+    """How many files of a version are missing; looked for only when reading it failed.
+
+    Raises:
+        TableVersionGoneError: The log says that a vacuum removed them.
+    """
     root = snapshot.log.uri
     try:
         files = [uri.removeprefix(f"{root}/") for uri in snapshot.files()]
     except DeltaError:
         return "the table's log does not hold it any more"
-    missing = ObjectFiles(root, snapshot.log.storage_options).missing(files)
+    missing = absent_files(root, snapshot.log.storage_options, files)
     return f"{len(missing)} of its {len(files)} files were removed" if missing else None

@@ -161,6 +161,21 @@ class CommitLog:
                     return commit
         raise KeyError((partition, generation))
 
+    def last_version(self, partition: str, generation: int) -> int:
+        """The last version at which a generation was in force: the newest one, if it still is.
+
+        Its files are those that a vacuum removes last: a compaction may have replaced the ones that
+        the generation was committed with.
+        """
+        with self.lock:
+            later = (
+                commit.version
+                for commit in self.commits
+                if commit.partition == partition and commit.generation > generation
+            )
+            replaced = next(later, None)
+            return self._known if replaced is None else replaced - 1
+
     def document(self, version: int) -> bytes | None:
         """The group's document in force at a version."""
         with self.lock:

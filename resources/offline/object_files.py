@@ -9,6 +9,7 @@ import pyarrow.fs
 from deltalake._internal import DeltaFileSystemHandler
 
 from ...contract.errors import StoreUnavailableError
+from .stored_files import absent_files
 
 
 class ObjectFiles:
@@ -57,11 +58,9 @@ class ObjectFiles:
         if self._is_absent():
             return paths
         try:
-            found = self._handler().get_file_info(paths)
+            return absent_files(self._root, self._options, paths)
         except OSError as error:
             raise self._unavailable(self._root, error) from error
-        kinds = zip(paths, found, strict=True)
-        return [path for path, each in kinds if each.type != pyarrow.fs.FileType.File]
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """The names of the files directly in a folder that end so; none where there is no folder.

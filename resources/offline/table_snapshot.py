@@ -84,7 +84,7 @@ class TableSnapshot:
         missing = self.log.missing(self.version, wanted)
         if missing:
             raise TableVersionGoneError(
-                group=self.spec.path, version=self.version, reason=_vacuumed(missing)
+                group=self.spec.reference, version=self.version, reason=_vacuumed(missing)
             )
         return [file.uri for file in wanted]
 

@@ -72,6 +72,11 @@ class TableSpec:
         """Where the table lies under the store's root."""
         return self.path_of(self.kind, self.name, self.version)
 
+    @property
+    def reference(self) -> str:
+        """How messages and receipts call it: `group@version`; other tables by their path."""
+        return f"{self.name}@{self.version}" if self.kind is TableKind.FEATURES else self.path
+
     @staticmethod
     def path_of(kind: TableKind, name: str, version: int) -> str:
         """Where the table of this name lies under any store's root."""

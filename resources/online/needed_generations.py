@@ -90,8 +90,9 @@ def _state(group: FeatureGroupSpec, namespace: str, online: OnlineStore | None) 
 
 
 def _version(table: OfflineTable, partition: str, generation: int) -> int | None:
-    """The version of a generation; `None` when the log has none, as after a new beginning."""
+    """The version that a generation is read at; `None` when the log has none of it."""
     try:
-        return table.log.commit(partition, generation).version
-    except KeyError:
+        table.log.commit(partition, generation)
+    except KeyError:  # as after a new beginning
         return None
+    return table.log.last_version(partition, generation)

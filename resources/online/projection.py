@@ -52,7 +52,8 @@ def scan_commit(snapshot: TableSnapshot, commit: Commit, bucket: int | None = No
     """The rows of one commit, also of one that was replaced since; of one entity bucket, or all."""
     newest = snapshot.commits.get(commit.partition)
     is_newest = newest is not None and newest.version == commit.version
-    at = snapshot if is_newest else snapshot.at(commit.version)
+    last = snapshot.log.last_version(commit.partition, commit.generation)
+    at = snapshot if is_newest else snapshot.at(min(last, snapshot.version))
     return at.scan([commit.partition], None if bucket is None else [bucket])
 
 

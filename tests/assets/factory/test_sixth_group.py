@@ -68,7 +68,8 @@ def run(instance, assets, first, last):
 
 with dg.DagsterInstance.ephemeral() as instance:
     run(instance, ["sources/transactions"], "2017-12-30", "2018-01-01")
-    ran = run(instance, sorted(keys), "2018-01-01", "2018-01-01")
+    computed = sorted(key for key in keys if key.startswith("o"))
+    ran = run(instance, computed, "2018-01-01", "2018-01-01")
 
 async def look_up():
     server = AioServer(Settings.of(environment, bind="127.0.0.1:0"))
@@ -118,7 +119,12 @@ def test_a_sixth_group_is_one_file(tmp_path: Path, valkey_url: str) -> None:
     found = json.loads(ran.stdout.splitlines()[-1])
     assert found == {
         "where": str(copy / "__init__.py"),
-        "keys": ["offline/household_trips", "online/household_trips"],
+        "keys": [
+            "iceberg/household_trips",
+            "maintenance/household_trips",
+            "offline/household_trips",
+            "online/household_trips",
+        ],
         "checks": ["rows_keep_their_rules"],
         "passed": [True],
         "looked_up": [

@@ -137,8 +137,8 @@ def test_a_vacuumed_version_is_named(store: OfflineStore) -> None:
     with pytest.raises(TableVersionGoneError) as gone:
         replayed_frame(receipt, OfflineStore(store.root))
 
-    assert str(gone.value) == (
-        "version 2 of the table of spend@1 is gone: 2 of its 2 files were removed"
+    assert str(gone.value).startswith(
+        "version 2 of the table of spend@1 is gone: a vacuum removed 2 of the files that hold it"
     )
 
 

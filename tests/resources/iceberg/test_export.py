@@ -163,7 +163,7 @@ def test_an_added_feature_is_null_in_older_rows(
     features = [*SPEND.features[:position], VISITS, SHOPS, *SPEND.features[position:]]
     wider = mirror.store.table(feature_table(replace(SPEND, features=tuple(features)), buckets=2))
     rows = snapshot_rows(3, {1: 1.0}).with_columns(
-        visits=pl.lit(2, pl.Int64), shops=pl.lit([1, None, 3], pl.List(pl.Int64))
+        visits=pl.lit(2, pl.Int64), shops=pl.lit([1, 3], pl.List(pl.Int64))
     )
     commit(wider, 3, rows.select(wider.spec.schema.names()))
 

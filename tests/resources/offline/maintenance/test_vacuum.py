@@ -171,7 +171,7 @@ def test_a_reader_of_a_version_that_is_gone_is_told_so(spend: OfflineTable) -> N
         held.scan([day(0)])
 
     message = str(refusal.value)
-    assert message.startswith("version 3 of the table of features/spend/v1 is gone: a vacuum")
+    assert message.startswith("version 3 of the table of spend@1 is gone: a vacuum")
     assert "event_date=2018-01-01" in message
     assert "read a newer version" in message
 
