@@ -191,7 +191,7 @@ def test_a_correction_in_the_middle_of_a_rebuild_is_what_it_ends_with(
     behind.commit(1, [(4, 9, 1.0)])
     behind.commit(2, [(4, 9, 2.0), (1, 9, 2.0)])
     with (
-        Gate(valkey_url, holds=b"\r\nheadrace_v1_put\r\n") as gate,
+        Gate(valkey_url, holds=b"\r\nMSET\r\n") as gate,
         ThreadPoolExecutor(1) as thread,
     ):
         through = replace(behind, online=OnlineStore(gate.url, "test"))
