@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 
-import numpy as np
 import polars as pl
 
 from ..contract.document import canonical_json, digest
@@ -31,5 +30,5 @@ def content_identity(rows: pl.DataFrame, *, code_version: str = "") -> str:
     """The identity of rows as they are, in any order; polars' next release may give another."""
     content = hashlib.sha256(f"{code_version} {rows.schema}".encode())
     if rows.width:
-        content.update(np.sort(rows.hash_rows().to_numpy()).tobytes())
+        content.update(rows.hash_rows().sort().to_numpy().tobytes())
     return content.hexdigest()[:32]

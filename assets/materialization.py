@@ -114,7 +114,7 @@ def _judged(
     group: FeatureGroup, partition: str, inputs: PinnedInputs
 ) -> tuple[pl.DataFrame, Verdict]:
     end = group.partitions.window(partition).end
-    rows = group(end=end, **inputs.frames(partition)).collect()
+    rows = group(end=end, **inputs.frames(partition)).collect(engine="streaming")
     verdict, rows = judge(group.schema, rows)
     if not verdict.passed:
         return rows, verdict

@@ -6,7 +6,7 @@ complete comes last: a rebuild that breaks off leaves a group that answers ERROR
 repeated. It claims partitions as any publish does, so it is safe beside others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...contract.errors import FencedError
@@ -15,11 +15,13 @@ from ...contract.order import FIRST
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
+from .bulk_write import write_rows
+from .byte_column import ByteColumn
 from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
 from .projection import buckets_of, newest_rows
 from .publication_state import is_due
-from .publisher import publish_partition
+from .publisher import one_ahead, publish_partition
 from .reconciliation import complete_if_covered, state_of
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
@@ -127,16 +129,27 @@ class _Rebuilder:
         at_once = {key: due[key] for key, claim in claims.items() if not _left_rows(claim)}
         written = 0
         for bucket in buckets_of(snapshot):
-            for commit, frame in newest_rows(
-                self._group, snapshot, at_once.values(), bucket=bucket
-            ):
-                for part in frame.iter_slices(_SLICE_ROWS):
-                    keys = encode_keys(self._group, self._group_id, part)
-                    values = encode_values(self._group, part, commit)
-                    written += self._rows.put(claims[commit.partition], keys, values)
+            for commit, keys, values in one_ahead(self._encoded(snapshot, at_once, bucket)):
+                written += write_rows(self._rows, claims[commit.partition], keys, values).rows
         for partition in at_once:
             self._rows.finish(claims[partition], watermark=FIRST, floor=None)
         return written + sum(self._publish(key, online) for key in due if key not in at_once)
+
+    def _encoded(
+        self, snapshot: TableSnapshot, due: Mapping[str, Commit], bucket: int
+    ) -> Iterator[tuple[Commit, ByteColumn, ByteColumn]]:
+        """The newest row of each entity of a bucket, which is held in memory, a slice at a time.
+
+        In ascending order, though they are found in descending order: so that each slice lies ahead
+        of the one before it, and no row has to be compared. Those of further buckets do not.
+        """
+        found = list(newest_rows(self._group, snapshot, due.values(), bucket=bucket))
+        found.sort(key=lambda each: each[0].partition, reverse=True)
+        while found:
+            commit, frame = found.pop()
+            for part in frame.iter_slices(_SLICE_ROWS):
+                keys = encode_keys(self._group, self._group_id, part)
+                yield commit, keys, encode_values(self._group, part, commit)
 
     def _publish(self, partition: str, online: OnlineStore) -> int:
         publication = publish_partition(

@@ -191,7 +191,7 @@ def test_a_correction_in_the_middle_of_a_rebuild_is_what_it_ends_with(
     behind.commit(1, [(4, 9, 1.0)])
     behind.commit(2, [(4, 9, 2.0), (1, 9, 2.0)])
     with (
-        Gate(valkey_url, holds=b"\r\nheadrace_v1_put\r\n") as gate,
+        Gate(valkey_url, holds=b"\r\nMSET\r\n") as gate,
         ThreadPoolExecutor(1) as thread,
     ):
         through = replace(behind, online=OnlineStore(gate.url, "test"))
@@ -211,6 +211,29 @@ def test_a_correction_in_the_middle_of_a_rebuild_is_what_it_ends_with(
         4: 1.0,
     }
     assert behind.verify().is_clean
+
+
+class UncomparingStore(OnlineStore):
+    """A store that refuses the calls by which rows are compared."""
+
+    def call_packed(self, calls: Sequence[bytes]) -> list[Any]:
+        message = f"{len(calls)} batches would be compared"
+        raise NotImplementedError(message)
+
+
+def test_rows_of_an_upsert_group_are_found_newest_first_and_written_oldest_first(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    """Then each of them lies ahead of those before it, and none has to be compared."""
+    stage = stage_of(group_of(Online.UPSERT), valkey_url, tmp_path)
+    for number in range(1, 7):
+        hours = ((household, household % 24) for household in range(0, 240, number))
+        stage.commit(number, [(*at, float(number)) for at in hours])
+
+    rebuilt = rebuild(replace(stage, online=UncomparingStore(valkey_url, "test")))
+
+    assert rebuilt == Rebuild("household_spend@1", 6, 240, complete=True)
+    assert stage.verify().equal == 240
 
 
 class DyingStore(OnlineStore):
