@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from headrace.contract.feature_group import (
 )
 from headrace.contract.partitions import DAILY
 from headrace.resources.offline.entity_buckets import entity_buckets
+from headrace.resources.offline.history import history_of
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.row_checks import checked
 from headrace.resources.offline.table_snapshot import TableSnapshot
@@ -36,7 +35,6 @@ from headrace.resources.offline.table_spec import (
 )
 
 FEATURES = 10
-_HISTORY = "headrace.resources.offline.history"
 _FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -105,8 +103,6 @@ def reads(folder: str, entities: int, buckets: int, count: int) -> dict[str, Any
     found: dict[int, pl.DataFrame] = {}
     for customer in chosen:
         for name, read in places.items():
-            if read is None:
-                continue
             started = time.perf_counter()
             rows = read(customer)
             costs.setdefault(name, []).append(time.perf_counter() - started)
@@ -128,15 +124,14 @@ def _in_table(snapshot: TableSnapshot, buckets: int) -> Callable[[int], pl.DataF
     return lambda customer: _of(snapshot.scan(buckets=[_bucket(customer, buckets)]), customer)
 
 
-def _in_history(snapshot: TableSnapshot, buckets: int) -> Callable[[int], pl.DataFrame] | None:
+def _in_history(snapshot: TableSnapshot, buckets: int) -> Callable[[int], pl.DataFrame]:
     """Through what maintenance keeps: a file per month of the customer's bucket."""
-    if find_spec(_HISTORY) is None:
-        return None
-    history = import_module(_HISTORY).history_of(snapshot)
+    history = history_of(snapshot)
+    cells = {} if history is None else history.cells
 
     def read(customer: int) -> pl.DataFrame:
         bucket = _bucket(customer, buckets)
-        files = [uri for (_, number), uri in history.cells.items() if number == bucket]
+        files = [uri for (_, number), uri in cells.items() if number == bucket]
         return _of(pl.scan_parquet(files, hive_partitioning=False), customer)
 
     return read

@@ -3,8 +3,6 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
@@ -22,11 +20,11 @@ from headrace.contract.feature_group import (
     Online,
 )
 from headrace.contract.partitions import DAILY
+from headrace.resources.offline.history_refresh import refresh_history
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import Computation, OfflineTable
 from headrace.resources.offline.table_spec import BUCKET_COLUMN, EVENT_TIMESTAMP, feature_table
 
-_HISTORY = "headrace.resources.offline.history_refresh"
 _ROWS_TOGETHER, _TOGETHER = 500_000, 32  # as materialize commits them
 
 
@@ -55,9 +53,6 @@ def write(folder: str, kind: str, buckets: int, groups: int = GROUPS) -> dict[st
 
 def refresh(folder: str, kind: str, groups: int = GROUPS) -> dict[str, float]:
     """Copy what was committed into each group's history, by bucket and month."""
-    if find_spec(_HISTORY) is None:
-        return {}
-    refresh_history = import_module(_HISTORY).refresh_history
     store = OfflineStore(f"{folder}/tables")
     with measured() as cost:
         for number in range(groups):

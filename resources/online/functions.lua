@@ -32,18 +32,28 @@ local function refusal(keys, args)
   return OK
 end
 
+-- The first intent since the marker, 0 for none: of which generations rows may have been left behind.
+local function first_intent(keys, partition, intent, marker)
+  if intent <= marker then return 0 end
+  return tonumber(redis.call('HGET', keys[2], 'first:' .. partition) or math.max(marker, 1))
+end
+
 -- Raise the intent. keys: intents, epoch, markers; args: partition, generation, epoch if there is none yet.
--- Returns a status, the intent and the marker as they were, and the epoch.
+-- Returns a status; the intent, the first one since the marker, and the marker as they were; the epoch.
 local function begin(keys, args)
   redis.call('HSETNX', keys[2], 'epoch', args[3])
   local intent = tonumber(redis.call('HGET', keys[1], args[1]) or 0)
   local marker = tonumber(redis.call('HGET', keys[3], args[1]) or 0)
+  local first = first_intent(keys, args[1], intent, marker)
+  if first == 0 and intent <= tonumber(args[2]) then
+    redis.call('HSET', keys[2], 'first:' .. args[1], args[2])
+  end
   if intent < tonumber(args[2]) then
     redis.call('HSET', keys[1], args[1], args[2])
     redis.call('HINCRBY', keys[2], 'revision', 1)
   end
   local status = intent > tonumber(args[2]) and FENCED or OK
-  return { status, intent, marker, redis.call('HGET', keys[2], 'epoch') }
+  return { status, intent, first, marker, redis.call('HGET', keys[2], 'epoch') }
 end
 
 -- Write rows that are newer than what is stored, and not below the floor.

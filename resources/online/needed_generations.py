@@ -35,9 +35,10 @@ def needed_generations(
         for partition, commit in commits.items():
             intent = state.intents.get(partition, 0)
             marker = state.markers.get(partition, 0)
-            if intent or marker:
-                first = max(min(marker, intent), 1)
-                yield from ((partition, number) for number in range(first, commit.generation))
+            begun = state.first_intents.get(partition, max(marker, 1)) if intent > marker else 0
+            needed = [marker] if 0 < marker < commit.generation else []
+            needed += range(begun, commit.generation) if begun else ()
+            yield from ((partition, number) for number in needed)
     elif state.floor is not None:
         partitioning = PARTITIONINGS[group.partitions]
         end = from_microseconds(state.floor.event_timestamp)

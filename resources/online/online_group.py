@@ -46,6 +46,7 @@ class Claim:
 
     Attributes:
         intent: The greatest generation whose publish had begun before; 0 for none.
+        first: The first one that had begun since the marker; 0 for none.
         marker: The greatest generation whose publish had finished before; 0 for none.
         epoch: Which online state the claim is for; a flushed store has another.
     """
@@ -53,8 +54,18 @@ class Claim:
     partition: str
     generation: int
     intent: int
+    first: int
     marker: int
     epoch: bytes
+
+    @property
+    def left_behind(self) -> Sequence[int]:
+        """The earlier generations of which rows may be stored: the finished one, those begun since.
+
+        Before the first publish there are none, however often the partition was computed.
+        """
+        finished = [self.marker] if 0 < self.marker < self.generation else []
+        return [*finished, *(range(self.first, self.generation) if self.first else ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,8 @@ class GroupState:
         markers: The generation of each partition whose publish has finished.
         revision: Changes whenever an intent is raised.
         epoch: Drawn by the first publish into this state; `None` before it.
+        first_intents: Of each partition, the first generation whose publish began after the one
+            that was finished then.
         released: The generation of each deferred partition that was asked for, as is recorded
             offline.
     """
@@ -79,6 +92,7 @@ class GroupState:
     markers: Mapping[str, int]
     revision: int
     epoch: bytes | None = None
+    first_intents: Mapping[str, int] = field(default_factory=dict)
     released: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -119,12 +133,12 @@ class OnlineGroup:
             FencedError: A greater generation has claimed it.
         """
         with self._store.errors(self.reference, partition):
-            status, intent, marker, epoch = self._store.call(
+            status, intent, first, marker, epoch = self._store.call(
                 "begin",
                 [self._intents, self._epoch, self._markers],
                 [partition, generation, secrets.token_bytes(8)],
             )
-        claim = Claim(partition, generation, intent, marker, epoch)
+        claim = Claim(partition, generation, intent, first, marker, epoch)
         self._refused(claim, status)
         return claim
 
@@ -260,15 +274,16 @@ class OnlineGroup:
             pipeline.mget(self._floor, self._watermark)
             pipeline.hgetall(self._intents)
             pipeline.hgetall(self._markers)
-            pipeline.hmget(self._epoch, "revision", "epoch")
-            (floor, watermark), intents, markers, (revision, epoch) = pipeline.execute()
+            pipeline.hgetall(self._epoch)
+            (floor, watermark), intents, markers, about = pipeline.execute()
         return GroupState(
             floor=None if floor is None else decode_order(floor),
             watermark=None if watermark is None else decode_order(watermark),
             intents=_generations(intents),
             markers=_generations(markers),
-            revision=int(revision or 0),
-            epoch=epoch,
+            revision=int(about.get(b"revision", 0)),
+            epoch=about.get(b"epoch"),
+            first_intents=_first_intents(about),
         )
 
     def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -333,6 +348,15 @@ def _status(claim: Claim, look: Look) -> _Reply:
     if look.epoch != claim.epoch or look.intent is None:
         return _Reply.LOST
     return _Reply.FENCED if look.intent > claim.generation else _Reply.OK
+
+
+def _first_intents(about: Mapping[bytes, bytes]) -> dict[str, int]:
+    prefix = b"first:"
+    return {
+        name.removeprefix(prefix).decode(): int(number)
+        for name, number in about.items()
+        if name.startswith(prefix)
+    }
 
 
 def _generations(found: Mapping[bytes, bytes]) -> dict[str, int]:

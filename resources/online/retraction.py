@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from ...contract.errors import TableVersionGoneError
 from ...contract.feature_group import FeatureGroupSpec
+from ...contract.keys import ENTITY_AT, entity_decoder
 from ...contract.order import decode_order
 from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
@@ -75,15 +77,17 @@ class Retraction:
         no row of the partition can be stored that is below this commit's.
         """
         snapshot, names = self.table.snapshot(), list(self.group.entity.key_names)
-        if claim.intent == 0:
+        found = [commit_of(snapshot, claim.partition, number) for number in claim.left_behind]
+        try:
+            earlier = [scan_commit(snapshot, each) for each in found if each is not None]
+        except TableVersionGoneError:
+            return self._stored_entities()
+        if not earlier:
             return pl.DataFrame(schema=snapshot.scan([]).select(names).collect_schema())
-        generations = range(max(claim.marker, 1), claim.generation)
-        found = [commit_of(snapshot, claim.partition, number) for number in generations]
-        earlier = [scan_commit(snapshot, each) for each in found if each is not None]
         latest = pl.col(EVENT_TIMESTAMP).max()
         now = scan_commit(snapshot, commit).group_by(names).agg(latest.alias(_NOW))
         return (
-            pl.concat([snapshot.scan([]), *earlier])
+            pl.concat(earlier)
             .group_by(names)
             .agg(latest)
             .join(now, on=names, how="left")
@@ -91,6 +95,17 @@ class Retraction:
             .select(names)
             .collect()
         )
+
+    def _stored_entities(self) -> pl.DataFrame:
+        """Every entity that has a row online, found by walking over the whole store.
+
+        Maintenance keeps what a publish may have to take back; whoever vacuums by other means, or
+        publishes from a version that old, pays with this walk and not with a wrong answer.
+        """
+        decode = entity_decoder(self.group.entity)
+        entities = [decode(key[ENTITY_AT:]) for key in self.rows.stored_keys()]
+        schema = {name: self.table.spec.schema[name] for name in self.group.entity.key_names}
+        return pl.DataFrame(entities, schema=schema, orient="row")
 
     def _is_obsolete(self, claim: Claim, row: bytes | None) -> bool:
         if row is None:

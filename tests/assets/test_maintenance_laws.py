@@ -150,7 +150,7 @@ def _known(stage: Stage, commit: Commit) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("online", [Online.SNAPSHOT, Online.UPSERT])
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_steps)
 def test_maintenance_changes_no_answer(online: Online, valkey_url: str, steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder, redis.Redis.from_url(valkey_url) as client:

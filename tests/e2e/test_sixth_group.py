@@ -60,7 +60,12 @@ def test_the_readmes_group_needs_one_file_to_be_computed_checked_published_and_l
     assert ended.returncode == 0, ended.stderr
     graph, made, found, verified = map(json.loads, ended.stdout.splitlines())
     assert graph == {
-        "assets": ["offline/household_evenings", "online/household_evenings"],
+        "assets": [
+            "iceberg/household_evenings",
+            "maintenance/household_evenings",
+            "offline/household_evenings",
+            "online/household_evenings",
+        ],
         "checks": ["offline/household_evenings:rows_keep_their_rules"],
     }
     assert [each["rows"] for each in made["partitions"]] == [1244]

@@ -55,6 +55,8 @@ class Stage:
         begun: Partition numbers that somebody has begun to publish.
         finished: By partition number: the greatest generation whose publish came to its end.
         floor: Snapshot groups: the greatest order whose publish came to its end.
+        is_complete: Whether the group has to answer: a snapshot group from its first publish on, an
+            upsert group once every partition that is due was published.
     """
 
     world: World
@@ -68,6 +70,7 @@ class Stage:
     finished: dict[int, int] = field(default_factory=dict)
     floor: tuple[datetime, int] | None = None
     is_live: bool = False
+    is_complete: bool = False
 
     @property
     def generations(self) -> dict[int, int]:
@@ -130,10 +133,19 @@ class Stage:
                 return
         done = publication.generation
         self.finished[number] = max(done, self.finished.get(number, 0))
+        due = {number for number in self.generations if not self._waits(number)}
+        if self.world.group.online is Online.SNAPSHOT:
+            self.is_complete |= not publication.superseded
+        else:
+            self.is_complete |= due <= self.finished.keys()
         if not publication.superseded:
             self.is_live = True
             order = (self.world.end_of(number), done)
             self.floor = max(self.floor or order, order)
+
+    def _waits(self, number: int) -> bool:
+        """Whether nobody publishes a partition without being asked, and nobody was."""
+        return (number, self.generations[number]) in self.deferred and number not in self.begun
 
     def look_up(self, now: datetime, *, keep_stale: bool = False) -> OnlineFeatures:
         """What the server answers about everybody at this time of its clock."""
@@ -161,7 +173,7 @@ class Stage:
             self.entities, got.to_dicts(), got.statuses, got.event_timestamps[:, 0], strict=True
         )
         for place, (entity, values, statuses, stamp) in enumerate(rows):
-            assert not self.is_live or Status.ERROR not in statuses
+            assert not self.is_complete or Status.ERROR not in statuses
             if Status.NOT_FOUND in statuses or Status.ERROR in statuses:
                 continue
             at = from_microseconds(int(stamp.astype("int64")))

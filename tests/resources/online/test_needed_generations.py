@@ -44,27 +44,31 @@ def test_what_was_never_published_needs_no_earlier_generation(upsert: Stage) -> 
     assert needed(upsert) == []
 
 
-def test_of_an_upsert_group_all_generations_from_the_marker_on_are_needed(upsert: Stage) -> None:
+def test_of_an_upsert_group_what_was_finished_or_begun_since_is_needed(upsert: Stage) -> None:
     commit(upsert, 2)
     upsert.publish(1)
     commit(upsert, 3)
 
-    assert needed(upsert) == [2, 3, 4]
+    assert needed(upsert) == [2]
+
+    upsert.rows().begin(DAY, 4)
+
+    assert needed(upsert) == [2, 4]
 
     upsert.publish(1)
 
     assert needed(upsert) == []
 
 
-def test_a_publish_that_broke_off_needs_what_may_be_online_of_any_generation(
+def test_a_publish_that_broke_off_needs_what_may_be_online_from_it_on(
     upsert: Stage,
 ) -> None:
     upsert.registry.register(upsert.group)
     commit(upsert, 2)
     upsert.rows().begin(DAY, 2)
-    commit(upsert, 1)
+    commit(upsert, 2)
 
-    assert needed(upsert) == [1, 2]
+    assert needed(upsert) == [2, 3]
 
 
 def test_of_a_snapshot_group_the_generation_that_is_served_is_needed(snapshot: Stage) -> None:

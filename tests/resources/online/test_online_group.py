@@ -68,7 +68,9 @@ def test_an_older_generation_is_refused_once_a_newer_one_has_begun(group: Online
     with pytest.raises(FencedError):
         group.begin("P", 1)
     assert group.rows([KEY]) == [None]
-    assert replace(group.state(), epoch=None) == GroupState(None, None, {"P": 2}, {}, 2)
+    assert replace(group.state(), epoch=None, first_intents={}) == GroupState(
+        None, None, {"P": 2}, {}, 2
+    )
 
 
 def test_a_partition_is_not_fenced_by_another(group: OnlineGroup) -> None:
@@ -90,6 +92,15 @@ def test_a_claim_says_how_far_the_partition_was_published(group: OnlineGroup) ->
         (1, 1),
         (3, 1),
     ]
+    assert [list(claim.left_behind) for claim in (first, second, third)] == [[], [1], [1, 3]]
+
+
+def test_what_was_computed_before_the_first_publish_left_nothing_behind(group: OnlineGroup) -> None:
+    broken_off = group.begin("P", 4)
+    again = group.begin("P", 4)
+    after = group.begin("P", 6)
+
+    assert [list(claim.left_behind) for claim in (broken_off, again, after)] == [[], [], [4, 5]]
 
 
 def test_floor_watermark_and_marker_are_only_raised(group: OnlineGroup) -> None:
@@ -99,7 +110,7 @@ def test_floor_watermark_and_marker_are_only_raised(group: OnlineGroup) -> None:
 
     group.finish(early, watermark=Order(10, 1), floor=Order(10, 1))
 
-    assert replace(group.state(), epoch=None) == GroupState(
+    assert replace(group.state(), epoch=None, first_intents={}) == GroupState(
         Order(20, 1), Order(20, 1), {"P": 1, "Q": 1}, {"P": 1, "Q": 1}, 2
     )
 

@@ -315,3 +315,19 @@ def _encoded(
     frame = stage.frame(number, rows)
     keys = [stage.key(household) for household in frame["household_id"]]
     return keys, encode_values(stage.group, frame, commit)
+
+
+def test_a_correction_takes_back_what_a_vacuum_by_other_means_made_unreadable(
+    upsert: Stage,
+) -> None:
+    upsert.commit(1, [(1, 9, 1.0), (2, 9, 2.0)])
+    upsert.publish(1)
+    upsert.commit(1, [(1, 9, 3.0)])
+    upsert.table.log.opened().vacuum(
+        retention_hours=0, enforce_retention_duration=False, dry_run=False
+    )
+
+    publication = upsert.publish(1)
+
+    assert publication.rows_retracted == 1
+    assert upsert.served() == {1: (day(1, 9), 2, 3.0)}
