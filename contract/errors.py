@@ -32,6 +32,7 @@
     │   ├── FencedError                  a newer computation of the partition is being published
     │   ├── EvictionPolicyError
     │   ├── UnsafeStoreError             the offline store would lose commits
+    │   ├── StoreFullError               the offline store has no room left
     │   ├── OutOfMemoryError
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
@@ -387,6 +388,18 @@ class UnsafeStoreError(StoreError):
             f"the offline store at {store} would lose commits: several writers put the same object"
             " with If-None-Match: *, and none was refused as expected; use a store that keeps"
             " conditional writes (AWS S3, MinIO, Ceph), or a local folder (HEADRACE_OFFLINE)",
+        )
+
+
+class StoreFullError(StoreError):
+    """The offline store has no room for a commit; what was committed before stays as it was."""
+
+    def __init__(self, *, store: str, partition: str, reason: str) -> None:
+        """Name the store, what could not be committed, and what the store said."""
+        self.store, self.partition, self.reason = store, partition, reason
+        super().__init__(
+            f"the store at {store} is full, partition {partition} was not committed: {reason};"
+            " make room (`headrace maintain` removes what nobody needs), then repeat the call",
         )
 
 

@@ -54,7 +54,7 @@ def evaluation(
         severity=dg.AssetCheckSeverity.ERROR,
         description=str(verdict),
         metadata=metadata,
-        target_materialization_data=_latest_materialization(context, key, partition),
+        target_materialization_data=latest_materialization(context, key, partition),
     )
 
 
@@ -70,10 +70,13 @@ def _rules(schema: Schema | None) -> str:
     return "; ".join([common, *rules]) + "."
 
 
-def _latest_materialization(
+def latest_materialization(
     context: dg.AssetExecutionContext, key: dg.AssetKey, partition: str | None
 ) -> AssetCheckEvaluationTargetMaterializationData | None:
-    # Dagster shows no status for an evaluation that does not name the newest materialization.
+    """The newest record of a partition, which an evaluation has to name.
+
+    Dagster shows no status for one that names none, or another.
+    """
     wanted = dg.AssetRecordsFilter(
         asset_key=key, asset_partitions=None if partition is None else [partition]
     )

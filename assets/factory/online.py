@@ -13,6 +13,7 @@ from ..model_inputs import FeatureService
 from ..publishing import publish_partitions, register_services
 from .automation import when_inputs_change
 from .metadata import Metadata
+from .online_check import online_check_spec, online_evaluation
 from .partitions import partitions_definition
 from .steps import Event, materialization, outputs
 
@@ -27,11 +28,13 @@ def online_asset(
     published when somebody launches it, not when automation does.
     """
     key, offline = dg.AssetKey(group.online_path), dg.AssetKey(group.offline_path)
+    partitions = partitions_definition(group, clock)
 
     @dg.asset(
         key=key,
         deps=[offline],
-        partitions_def=partitions_definition(group, clock),
+        partitions_def=partitions,
+        check_specs=[online_check_spec(key, partitions, group.spec.reference)],
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
         automation_condition=when_inputs_change(together=[offline], apart=[]),
@@ -67,6 +70,9 @@ def _publish(
             published.add(each.partition)
             versions = (each.generation, group.code_version)
             yield materialization(context.asset_key, each.partition, _metadata(each), versions)
+            yield online_evaluation(
+                context, group, each.partition, deployment=deployment, publishing=publishing
+            )
         register_services(services, [group], publishing)
     for partition in sorted(set(context.partition_keys) - published):
         context.log.warning("%s: nothing is committed that may be published", partition)

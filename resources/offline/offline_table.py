@@ -11,9 +11,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from ...contract.document import digest
-from ...contract.errors import CommitConflictError, StoreUnavailableError
 from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
+from .store_errors import StoreErrors
 from .table_snapshot import TableSnapshot
 from .table_spec import BUCKETS, TableSpec
 
@@ -117,6 +117,7 @@ class OfflineTable:
             SchemaChangeError: The stored table has a schema that this one cannot follow.
             CommitConflictError: Another process committed one of the partitions at the same time.
             UnsafeStoreError: The store would lose commits.
+            StoreFullError: There is no room left; nothing was committed.
             StoreUnavailableError: The store's files cannot be read or written.
         """
         ordered = [
@@ -138,7 +139,7 @@ class OfflineTable:
 
     def errors(self, partitions: str) -> AbstractContextManager[None]:
         """Says in our words what delta-rs raises about these partitions."""
-        return _StoreErrors(self.uri, partitions)
+        return StoreErrors(self.uri, partitions)
 
     def _commit(
         self, computations: Sequence[Computation], ordered: Sequence[pl.DataFrame], template: Commit
@@ -217,21 +218,3 @@ def _next_commit(template: Commit, handle: DeltaTable, computation: Computation)
         identity=computation.identity,
         verdicts=computation.verdicts,
     )
-
-
-class _StoreErrors(AbstractContextManager[None]):
-    """Says in our words what delta-rs raises."""
-
-    def __init__(self, uri: str, partition: str) -> None:
-        self.uri, self.partition = uri, partition
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CommitFailedError):
-            raise CommitConflictError(
-                table=self.uri, partition=self.partition, reason=str(error)
-            ) from error
-        if isinstance(error, OSError):
-            raise StoreUnavailableError(store=self.uri, reason=str(error)) from error

@@ -18,6 +18,7 @@ from ...contract.order import FIRST, Order, decode_order, encode_order
 from .byte_column import ByteColumn
 from .fast_path import Advance, Batch, FastPath, Look
 from .online_store import FUNCTIONS, OnlineStore
+from .read_back import equal_up_to
 from .wire import as_arguments, function_call
 
 _BATCH_ROWS = 500
@@ -293,6 +294,28 @@ class OnlineGroup:
                 found += client.mget(keys[at : at + _BATCH_ROWS])
         return found
 
+    def unequal(self, keys: ByteColumn, rows: ByteColumn) -> dict[int, bytes | None]:
+        """What is stored under those keys where it is not the expected row, by their place.
+
+        Args:
+            keys: Distinct.
+            rows: What is expected under each.
+        """
+        with self._store.errors(), self._store.connection() as connection:
+            start = equal_up_to(connection, keys, rows)
+            if start < len(keys):  # in the middle of a reply
+                connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's
+        found = zip(rows[start:], self.rows(keys[start:]), strict=True)
+        return {place: stored for place, (row, stored) in enumerate(found, start) if row != stored}
+
+    def random_keys(self, draws: int) -> list[bytes]:
+        """Keys of the group among so many that are drawn from the whole store at random."""
+        with self._store.errors() as client, client.pipeline(transaction=False) as pipeline:
+            for _ in range(draws):
+                pipeline.randomkey()
+            drawn = pipeline.execute()
+        return [key for key in drawn if key is not None and self._is_row(key)]
+
     def stored_keys(self) -> Iterator[bytes]:
         """The key of every stored row, live or not, each once; walks over the whole store."""
         seen: set[bytes] = set()  # a scan may name a key twice
@@ -300,9 +323,12 @@ class OnlineGroup:
             for key in client.scan_iter(
                 match=b"{??}" + _literal(self._prefix) + b"*", count=_SCAN_COUNT
             ):
-                if key[_PREFIX_AT] == self._prefix and key not in seen:
+                if self._is_row(key) and key not in seen:
                     seen.add(key)
                     yield key
+
+    def _is_row(self, key: bytes) -> bool:
+        return key[:1] == b"{" and key[_PREFIX_AT] == self._prefix
 
     @staticmethod
     def _arguments(claim: Claim) -> list[bytes | str | int]:

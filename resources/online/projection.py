@@ -71,6 +71,22 @@ def newest_per_entity(group: FeatureGroupSpec, rows: pl.LazyFrame) -> pl.LazyFra
     return rows.sort(EVENT_TIMESTAMP).unique(key, keep="last", maintain_order=True)
 
 
+def of_entities(
+    group: FeatureGroupSpec, rows: pl.LazyFrame, entities: pl.DataFrame
+) -> pl.LazyFrame:
+    """The rows of these entities; files are sorted by join key, and read near them alone.
+
+    Args:
+        group: Whose rows.
+        rows: As scanned.
+        entities: Join keys; at least one.
+    """
+    key = list(group.entity.key_names)
+    first = entities[key[0]]
+    near = pl.col(key[0]).is_between(first.min(), first.max())
+    return rows.filter(near).join(entities.lazy(), on=key, how="semi")
+
+
 def newest_rows(
     group: FeatureGroupSpec,
     snapshot: TableSnapshot,
@@ -94,7 +110,10 @@ def newest_rows(
     by_key = {commit.partition: commit for commit in commits}
     newest_first = iter(sorted(by_key, reverse=True))
     key, found = list(group.entity.key_names), None
-    while chunk := list(islice(newest_first, _PARTITIONS_AT_ONCE)):
+    # A few entities are likely to be found in the newest partitions.
+    at_once = _PARTITIONS_AT_ONCE if entities is None else 1
+    while chunk := list(islice(newest_first, at_once)):
+        at_once = min(2 * at_once, _PARTITIONS_AT_ONCE)
         if entities is not None and entities.is_empty():
             return
         scans = [scan_commit(snapshot, by_key[partition], bucket) for partition in chunk]
@@ -112,9 +131,8 @@ def _newest_of(
     group: FeatureGroupSpec, scans: Sequence[pl.LazyFrame], entities: pl.DataFrame | None
 ) -> pl.DataFrame:
     rows = pl.concat(scans)
-    key = list(group.entity.key_names)
     if entities is not None:
-        rows = rows.join(entities.lazy(), on=key, how="semi")
+        rows = of_entities(group, rows, entities)
     return newest_per_entity(group, rows).collect()
 
 

@@ -137,8 +137,18 @@ def test_verify_names_the_row_that_was_changed_behind_our_back(shop: ShopHome) -
         client.set(key, row[:-1] + bytes([row[-1] ^ 1]))
 
         found = shop.headrace("verify", "--json")
+        changed = shop.headrace("verify", "customer_spend", "customer_id=1", "--json")
+        other = shop.headrace("verify", "customer_spend", "customer_id=3", "--json")
+        sampled = shop.headrace("verify", "customer_spend", "--sample", "2", "--json")
+        unknown = shop.headrace("verify", "customer_spend", "customer=3")
 
     assert found.status == 1
+    assert (changed.status, changed.json["groups"][0]["differing"]) == (1, 1)
+    assert (other.status, other.json["groups"][0]["equal"]) == (0, 1)
+    assert sampled.json["groups"][0]["sampled"]
+    assert 0 < sampled.json["groups"][0]["consistency"]["high"] <= 1
+    assert unknown.status == 2
+    assert "write customer_id=VALUE" in unknown.err
     assert not found.json["verified"]
     differences = [each for group in found.json["groups"] for each in group["differences"]]
     assert [(each["entity"], each["problem"]) for each in differences] == [

@@ -66,9 +66,9 @@ class Graph:
             if event is not None
         ]
 
-    def checks(self, asset: str) -> dict[str | None, tuple[str, bool]]:
+    def checks(self, asset: str, name: str = CHECK) -> dict[str | None, tuple[str, bool]]:
         """The newest evaluation by partition: its status, and whether Dagster calls it current."""
-        check = dg.AssetCheckKey(_key(asset), CHECK)
+        check = dg.AssetCheckKey(_key(asset), name)
         found = self.instance.event_log_storage.get_asset_check_partition_info([check])
         return {
             each.partition_key: (each.latest_execution_status.value, each.is_current)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import redis
 from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
+from headrace.assets.factory.online_check import ONLINE_CHECK
 from headrace.assets.factory.steps import PUBLISH_TAG
 from headrace.assets.publishing import publish_unpublished
 from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, failure, graph_of
@@ -140,3 +142,52 @@ def test_a_store_that_is_gone_fails_the_step_and_not_the_commit(tmp_path: Path) 
 
         assert "StoreUnavailableError" in failure(result)
         assert graph.world.generations(graph.world.week) == {DAYS[0]: 1}
+
+
+def check_metadata(graph: Graph, asset: str, partition: str) -> dict[str, object]:
+    """What the newest evaluation of a partition says."""
+    key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), ONLINE_CHECK)
+    records = graph.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+    events = [record.event for record in records]
+    found = [event.asset_check_evaluation for event in events if event is not None]
+    (newest, *_) = [each for each in found if each is not None and each.partition == partition]
+    return {name: value.value for name, value in newest.metadata.items()}
+
+
+def test_each_published_partition_is_checked_against_the_offline_table(graph: Graph) -> None:
+    graph.read_inputs()
+
+    assert graph.run(WEEK, ONLINE_WEEK, "offline/visitor_last", "online/visitor_last").success
+
+    for asset in (ONLINE_WEEK, "online/visitor_last"):
+        checks = graph.checks(asset, ONLINE_CHECK)
+        assert checks == dict.fromkeys(DAYS, ("SUCCEEDED", True))
+    newest = check_metadata(graph, ONLINE_WEEK, DAYS[-1])
+    assert newest["partition_is_served"] is True
+    assert (newest["equal"], newest["differing"], newest["missing"], newest["extra"]) == (
+        2,
+        0,
+        0,
+        0,
+    )
+    assert (newest["consistency"], newest["consistency_low"]) == (1.0, 1.0)
+    assert check_metadata(graph, ONLINE_WEEK, DAYS[0]) == {"partition_is_served": False}
+    assert check_metadata(graph, "online/visitor_last", DAYS[0])["partition_is_served"] is True
+
+
+def test_the_check_is_red_where_a_row_was_changed_behind_our_back(graph: Graph) -> None:
+    graph.read_inputs()
+    graph.run(WEEK, ONLINE_WEEK)
+    assert graph.world.environment.redis is not None
+    with redis.Redis.from_url(graph.world.environment.redis) as client:
+        (changed, *_) = client.scan_iter(match=b"{??}*")
+        row = client.get(changed)
+        assert isinstance(row, bytes)
+        client.set(changed, row[:-1] + bytes([row[-1] ^ 1]))
+
+    result = graph.run_one(ONLINE_WEEK, partition=DAYS[-1])
+
+    assert result.success
+    assert graph.checks(ONLINE_WEEK, ONLINE_CHECK)[DAYS[-1]] == ("FAILED", True)
+    found = check_metadata(graph, ONLINE_WEEK, DAYS[-1])
+    assert (found["equal"], found["differing"], found["consistency"]) == (1, 1, 0.5)

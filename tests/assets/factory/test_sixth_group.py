@@ -94,7 +94,7 @@ print("\\n" + json.dumps(found))
 
 @pytest.mark.server
 def test_a_sixth_group_is_one_file(tmp_path: Path, valkey_url: str) -> None:
-    """Dropped into a copy of the tree, it has assets and a check, is published and looked up."""
+    """Dropped into a copy of the tree, it has assets and checks, is published and looked up."""
     copy = tmp_path / "headrace"
     ignored = ignore_patterns(".*", "__pycache__", "node_modules", "*.egg-info", "tests")
     copytree(ROOT, copy, ignore=ignored)
@@ -125,8 +125,8 @@ def test_a_sixth_group_is_one_file(tmp_path: Path, valkey_url: str) -> None:
             "offline/household_trips",
             "online/household_trips",
         ],
-        "checks": ["rows_keep_their_rules"],
-        "passed": [True],
+        "checks": ["rows_keep_their_rules", "online_matches_offline"],
+        "passed": [True, True],
         "looked_up": [
             {"household_id": 920, "household_trips__trips_2d": 5},
             {"household_id": 2, "household_trips__trips_2d": None},

@@ -2,13 +2,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 import redis
 
 from headrace.contract.feature_group import DType, FeatureSpec, Online
 from headrace.contract.order import Order, encode_order
 from headrace.contract.rows import to_microseconds
-from headrace.resources.online.verification import Difference, Verification
+from headrace.resources.online.consistency import Consistency
+from headrace.resources.online.verification import (
+    Difference,
+    Verification,
+    verify_entities,
+    verify_partition,
+)
 from headrace.tests.resources.online.publishing import SPEND, Stage, day, group_of, key_of, stage_of
 
 pytestmark = pytest.mark.server
@@ -134,8 +141,160 @@ def test_a_flushed_store_is_not_clean(snapshot: Stage, client: redis.Redis) -> N
 
 
 def test_a_sample_looks_at_as_many_entities_as_asked(snapshot: Stage) -> None:
-    assert snapshot.verify(sample=2).equal == 2
-    assert snapshot.verify(sample=100).equal == 3
+    some, all_of_them = snapshot.verify(sample=2), snapshot.verify(sample=100)
+
+    assert (some.equal, some.sampled) == (2, True)
+    assert (all_of_them.equal, all_of_them.sampled) == (3, False)
+
+
+def test_how_sure_a_sample_is_is_said(snapshot: Stage) -> None:
+    whole, sampled = snapshot.verify().consistency, snapshot.verify(sample=2).consistency
+
+    assert whole == Consistency(1, 1, 1)
+    assert sampled is not None
+    assert (sampled.share, sampled.high) == (1, 1)
+    assert 0.3 < sampled.low < 0.4
+
+
+def test_what_is_missing_or_extra_lowers_the_consistency(
+    snapshot: Stage, client: redis.Redis
+) -> None:
+    row = client.getdel(snapshot.key(1))
+    assert isinstance(row, bytes)
+    client.set(snapshot.key(-7), row)
+
+    assert snapshot.verify().consistency == Consistency(0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("semantics", ["snapshot", "upsert"])
+def test_a_sample_finds_rows_that_should_not_be_there_where_it_draws_them(
+    semantics: str, request: pytest.FixtureRequest, client: redis.Redis
+) -> None:
+    stage: Stage = request.getfixturevalue(semantics)
+    row = client.get(stage.key(1))
+    assert isinstance(row, bytes)
+    client.set(stage.key(-7), row)
+    client.set("of somebody else", "something")
+
+    found = stage.verify(sample=1000)
+
+    assert (found.extra, found.differing, found.missing) == (1, 0, 0)
+    assert found.searched is not None
+    assert found.searched >= found.equal
+
+
+def test_a_row_of_which_nothing_is_known_is_found_in_samples_too(
+    upsert: Stage, client: redis.Redis
+) -> None:
+    client.set(upsert.key(-7), b"nonsense")
+
+    assert upsert.verify(sample=1000).extra == 1
+
+
+def test_an_upsert_group_is_sampled_by_its_newest_rows(upsert: Stage, client: redis.Redis) -> None:
+    # Three rows are committed of two households: two of them drawn may be of the first.
+    assert {upsert.verify(sample=2).equal for _ in range(50)} == {1, 2}
+    old = client.get(upsert.key(2))
+    assert isinstance(old, bytes)
+    client.set(upsert.key(1), old)
+
+    assert upsert.verify(sample=1000).differing == 1
+
+
+def entities(*households: int) -> pl.DataFrame:
+    return pl.DataFrame({"household_id": households}, schema={"household_id": pl.Int64})
+
+
+def verify_households(stage: Stage, *households: int) -> Verification:
+    return verify_entities(
+        stage.group,
+        stage.table,
+        entities(*households),
+        online=stage.online,
+        registry=stage.registry,
+    )
+
+
+@pytest.mark.parametrize("semantics", ["snapshot", "upsert"])
+def test_entities_are_verified_alone(
+    semantics: str, request: pytest.FixtureRequest, client: redis.Redis
+) -> None:
+    stage: Stage = request.getfixturevalue(semantics)
+    client.delete(stage.key(2))
+
+    assert verify_households(stage, 1) == Verification(REFERENCE, equal=1)
+    assert verify_households(stage, 1, 2).missing == 1
+
+
+def test_an_entity_that_rightly_has_no_row_is_equal(snapshot: Stage) -> None:
+    # Household 9 was there the day before; its row is stored, and below the floor.
+    assert verify_households(snapshot, 9, 77) == Verification(REFERENCE, equal=2)
+
+
+def test_an_entity_that_should_have_no_row_is_extra(snapshot: Stage, client: redis.Redis) -> None:
+    row = client.get(snapshot.key(1))
+    assert isinstance(row, bytes)
+    client.set(snapshot.key(9), row)
+
+    assert verify_households(snapshot, 9).extra == 1
+
+
+def verify_day(stage: Stage, number: int) -> Verification | None:
+    return verify_partition(
+        stage.group,
+        stage.table,
+        key_of(number),
+        online=stage.online,
+        registry=stage.registry,
+        sample=1000,
+    )
+
+
+def test_the_entities_of_a_partition_are_verified(snapshot: Stage, client: redis.Redis) -> None:
+    client.delete(snapshot.key(2))
+
+    found = verify_day(snapshot, 2)
+
+    assert found is not None
+    assert (found.equal, found.missing) == (2, 1)
+
+
+def test_of_a_partition_of_a_snapshot_group_that_is_not_served_nothing_is_read(
+    snapshot: Stage,
+) -> None:
+    assert verify_day(snapshot, 1) is None
+
+
+def test_entities_of_an_older_partition_of_an_upsert_group_are_verified_by_their_newest_rows(
+    upsert: Stage, client: redis.Redis
+) -> None:
+    client.delete(upsert.key(1))
+
+    found, newest = verify_day(upsert, 1), verify_day(upsert, 2)
+
+    assert found is not None
+    assert newest is not None
+    assert (found.equal, found.missing) == (1, 1)
+    assert (newest.equal, newest.missing) == (0, 1)
+
+
+def test_rows_of_many_blocks_are_compared_each(valkey_url: str, tmp_path: Path) -> None:
+    stage = stage_of(group_of(Online.SNAPSHOT), valkey_url, tmp_path)
+    stage.commit(1, [(household, float(household)) for household in range(120_000)])
+    stage.publish(1)
+    with redis.Redis.from_url(valkey_url) as client:
+        row = client.get(stage.key(70_000))
+        assert isinstance(row, bytes)
+        client.set(stage.key(70_000), row[:-1] + b"\x00")
+        client.delete(stage.key(119_999))
+
+    found = stage.verify()
+
+    assert (found.equal, found.differing, found.missing, found.extra) == (119_998, 1, 1, 0)
+    assert [difference.entity["household_id"] for difference in found.differences] == [
+        70_000,
+        119_999,
+    ]
 
 
 def test_rows_of_an_earlier_schema_are_equal_under_their_own(upsert: Stage) -> None:

@@ -1,0 +1,53 @@
+"""What delta-rs raises, in our words."""
+
+import errno
+import re
+from contextlib import AbstractContextManager
+
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from ...contract.errors import (
+    CommitConflictError,
+    HeadraceError,
+    StoreFullError,
+    StoreUnavailableError,
+)
+
+# A file that grows beyond what its writer may have is a disk that is full, to whoever writes it.
+_FULL = re.compile(
+    "|".join(rf"os error {number}\b" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+)
+_DRAWING = re.compile(r"\x1b\[[0-9;]*m|↳")
+
+
+class StoreErrors(AbstractContextManager[None]):
+    """Says in our words what delta-rs raises about a partition; an unknown error passes.
+
+    Raises:
+        CommitConflictError: Another process committed the partition at the same time.
+        StoreFullError: There is no room left.
+        StoreUnavailableError: The store's files cannot be read or written.
+    """
+
+    def __init__(self, uri: str, partition: str) -> None:
+        """Name the table by its address, and what is written."""
+        self.uri, self.partition = uri, partition
+
+    def __enter__(self) -> None:
+        """Nothing is done before something fails."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Translate what was raised."""
+        if isinstance(error, CommitFailedError):
+            raise CommitConflictError(
+                table=self.uri, partition=self.partition, reason=str(error)
+            ) from error
+        # Its children say something else than that files cannot be read or written.
+        if isinstance(error, OSError) or type(error) is DeltaError:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: BaseException) -> HeadraceError:
+        reason = " ".join(_DRAWING.sub(" ", str(error)).split())
+        if _FULL.search(reason) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            return StoreFullError(store=self.uri, partition=self.partition, reason=reason)
+        return StoreUnavailableError(store=self.uri, reason=reason)
