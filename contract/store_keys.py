@@ -15,6 +15,11 @@ def sweep_key(namespace: str) -> bytes:
     return f"headrace:{namespace}:sweep".encode()
 
 
+def barrier_key(namespace: str) -> bytes:
+    """Written before a publish waits for replicas: whoever has that write has all earlier ones."""
+    return f"headrace:{namespace}:barrier".encode()
+
+
 def catalogue_key(namespace: str) -> bytes:
     """The one key that names the live manifest (a content hash)."""
     return f"headrace:{namespace}:catalogue".encode()

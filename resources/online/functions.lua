@@ -4,7 +4,7 @@
 --
 -- A release whose calls differ takes the next name, so that two releases can share a store.
 
-local OK, FENCED, LOST, MOVED = 0, 1, 2, 3
+local OK, FENCED, LOST, MOVED, BROKEN = 0, 1, 2, 3, 4
 
 -- Whether order `a` is greater than order `b`; both as the first 14 bytes of a row (contract/order.py).
 -- The event timestamp is read in two halves, because a Lua number holds 53 bits exactly.
@@ -32,8 +32,14 @@ local function refusal(keys, args)
   return OK
 end
 
+-- Which history of writes this server is in: another one from each restart and each promotion on. What a
+-- client wrote in an earlier one may be gone, even where the intent and the epoch are still there.
+local function history()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+
 -- Raise the intent. keys: intents, epoch, markers; args: partition, generation, epoch if there is none yet.
--- Returns a status, the intent and the marker as they were, and the epoch.
+-- Returns a status, the intent and the marker as they were, the epoch, and the history.
 local function begin(keys, args)
   redis.call('HSETNX', keys[2], 'epoch', args[3])
   local intent = tonumber(redis.call('HGET', keys[1], args[1]) or 0)
@@ -43,7 +49,7 @@ local function begin(keys, args)
     redis.call('HINCRBY', keys[2], 'revision', 1)
   end
   local status = intent > tonumber(args[2]) and FENCED or OK
-  return { status, intent, marker, redis.call('HGET', keys[2], 'epoch') }
+  return { status, intent, marker, redis.call('HGET', keys[2], 'epoch'), history() }
 end
 
 -- Write rows that are newer than what is stored, and not below the floor.
@@ -109,12 +115,13 @@ local function retract(keys, args)
   return { OK, changed }
 end
 
--- The last row is written: raise floor and watermark, and record the marker.
+-- The last row is written: raise floor and watermark, and record the marker, unless a row may be lost.
 -- keys: intents, epoch, watermark, floor, markers;
--- args: partition, generation, epoch, watermark, floor or nothing.
+-- args: partition, generation, epoch, watermark, floor or nothing, the history of `begin`.
 local function finish(keys, args)
   local status = refusal(keys, args)
   if status ~= OK then return { status } end
+  if history() ~= args[6] then return { BROKEN } end
   raise(keys[3], args[4])
   if args[5] ~= '' then raise(keys[4], args[5]) end
   redis.call('HSET', keys[5], args[1], args[2]) -- raised, too: an older generation was refused above
@@ -137,9 +144,10 @@ redis.register_function('headrace_v1_swap', swap)
 -- Beside publishing ---------------------------------------------------------------------------------
 
 -- Say that everything due is published in this state: raise the floor, if the state is still the one.
--- keys: epoch, floor; args: epoch, floor.
+-- keys: epoch, floor; args: epoch, floor, and the history in which it was found.
 local function complete(keys, args)
   if redis.call('HGET', keys[1], 'epoch') ~= args[1] then return LOST end
+  if history() ~= args[3] then return BROKEN end
   raise(keys[2], args[2])
   return OK
 end

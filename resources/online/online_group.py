@@ -12,7 +12,12 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 from ...contract import store_keys
-from ...contract.errors import FencedError, StateLostError
+from ...contract.errors import (
+    FencedError,
+    HistoryLostError,
+    NotReplicatedError,
+    StateLostError,
+)
 from ...contract.keys import group_prefix
 from ...contract.order import FIRST, Order, decode_order, encode_order
 from .byte_column import ByteColumn
@@ -37,6 +42,7 @@ class _Reply(IntEnum):
     FENCED = 1
     LOST = 2
     MOVED = 3
+    BROKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Claim:
         intent: The greatest generation whose publish had begun before; 0 for none.
         marker: The greatest generation whose publish had finished before; 0 for none.
         epoch: Which online state the claim is for; a flushed store has another.
+        history: In which history of the store's writes it was made: a failover or a restart begins
+            another, in which earlier writes may be missing.
     """
 
     partition: str
@@ -54,6 +62,7 @@ class Claim:
     intent: int
     marker: int
     epoch: bytes
+    history: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class GroupState:
         epoch: Drawn by the first publish into this state; `None` before it.
         released: The generation of each deferred partition that was asked for, as is recorded
             offline.
+        history: In which history of the store's writes it was read, as in a claim.
     """
 
     floor: Order | None
@@ -79,6 +89,7 @@ class GroupState:
     revision: int
     epoch: bytes | None = None
     released: Mapping[str, int] = field(default_factory=dict)
+    history: str = field(default="", compare=False)
 
     @property
     def in_flight(self) -> Mapping[str, int]:
@@ -118,12 +129,12 @@ class OnlineGroup:
             FencedError: A greater generation has claimed it.
         """
         with self._store.errors(self.reference, partition):
-            status, intent, marker, epoch = self._store.call(
+            status, intent, marker, epoch, history = self._store.call(
                 "begin",
                 [self._intents, self._epoch, self._markers],
                 [partition, generation, secrets.token_bytes(8)],
             )
-        claim = Claim(partition, generation, intent, marker, epoch)
+        claim = Claim(partition, generation, intent, marker, epoch=epoch, history=history)
         self._refused(claim, status)
         return claim
 
@@ -212,18 +223,24 @@ class OnlineGroup:
             changed += count
         return changed
 
-    def finish(self, claim: Claim, *, watermark: Order, floor: Order | None) -> None:
-        """Say that the last row is written.
+    def finish(self, claim: Claim, *, watermark: Order, floor: Order | None) -> int | None:
+        """Say that the last row is written, and before that wait for replicas if asked to.
 
         Args:
             claim: The publish that ends.
             watermark: What the group's watermark is raised to.
             floor: What its floor is raised to; `None` leaves it.
 
+        Returns:
+            How many replicas have the rows; `None` when none was asked for.
+
         Raises:
             FencedError: A greater generation of the partition is being published.
             StateLostError: The store was flushed since `begin`: some of the rows are gone.
+            HistoryLostError: It failed over or was restarted since: some of the rows may be gone.
+            NotReplicatedError: Too few replicas have the rows.
         """
+        replicas = self._replicated(claim)
         with self._store.errors(self.reference, claim.partition):
             (status,) = self._store.call(
                 "finish",
@@ -232,25 +249,29 @@ class OnlineGroup:
                     *self._arguments(claim),
                     encode_order(watermark),
                     b"" if floor is None else encode_order(floor),
+                    claim.history,
                 ],
             )
         self._refused(claim, status)
+        return replicas
 
-    def complete(self, epoch: bytes | None, floor: Order = FIRST) -> None:
+    def complete(self, state: GroupState, floor: Order = FIRST) -> None:
         """Say that everything due is published, so that an absent row is an absent entity.
 
         Args:
-            epoch: The state in which it was found to be so.
+            state: In which it was found to be so.
             floor: What the floor is raised to.
 
         Raises:
-            StateLostError: The store was flushed since.
+            StateLostError: The store was flushed, failed over or restarted since.
         """
         with self._store.errors(self.reference):
             status = self._store.call(
-                "complete", [self._epoch, self._floor], [epoch or b"", encode_order(floor)]
+                "complete",
+                [self._epoch, self._floor],
+                [state.epoch or b"", encode_order(floor), state.history],
             )
-        if status == _Reply.LOST:
+        if status != _Reply.OK:
             raise StateLostError(group=self.reference, missing="state")
 
     def state(self) -> GroupState:
@@ -260,7 +281,8 @@ class OnlineGroup:
             pipeline.hgetall(self._intents)
             pipeline.hgetall(self._markers)
             pipeline.hmget(self._epoch, "revision", "epoch")
-            (floor, watermark), intents, markers, (revision, epoch) = pipeline.execute()
+            pipeline.info("replication")
+            (floor, watermark), intents, markers, (revision, epoch), info = pipeline.execute()
         return GroupState(
             floor=None if floor is None else decode_order(floor),
             watermark=None if watermark is None else decode_order(watermark),
@@ -268,6 +290,7 @@ class OnlineGroup:
             markers=_generations(markers),
             revision=int(revision or 0),
             epoch=epoch,
+            history=info["master_replid"],
         )
 
     def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -289,6 +312,24 @@ class OnlineGroup:
                     seen.add(key)
                     yield key
 
+    def _replicated(self, claim: Claim) -> int | None:
+        """How many replicas have the rows; `None` when none is asked for."""
+        durability = self._store.durability
+        asked = durability.replicas_of(self.reference)
+        if not asked:
+            return None
+        with self._store.errors(self.reference, claim.partition):
+            replicas = self._store.replicate(asked)
+        if replicas < asked:
+            raise NotReplicatedError(
+                group=self.reference,
+                partition=claim.partition,
+                replicas=replicas,
+                asked=asked,
+                seconds=durability.patience.total_seconds(),
+            )
+        return replicas
+
     @staticmethod
     def _arguments(claim: Claim) -> list[bytes | str | int]:
         return [claim.partition, claim.generation, claim.epoch]
@@ -300,6 +341,8 @@ class OnlineGroup:
             )
         if status == _Reply.LOST:
             raise StateLostError(group=self.reference, missing=f"intent of {claim.partition}")
+        if status == _Reply.BROKEN:
+            raise HistoryLostError(group=self.reference, partition=claim.partition)
 
 
 def _status(claim: Claim, look: Look) -> _Reply:

@@ -61,6 +61,8 @@ def rebuild_group(
         VersionDroppedError: The version was dropped.
         FencedError: A generation is published that the offline table does not have.
         StateLostError: The store was flushed meanwhile.
+        HistoryLostError: It failed over, or was restarted, meanwhile.
+        NotReplicatedError: Too few of its replicas have the rows.
         OutOfMemoryError: The store is full.
         StoreUnavailableError: A store broke off; repeat the call.
     """

@@ -48,7 +48,7 @@ def complete_if_covered(
     state = state_of(rows, group, commits, registry)
     if not is_covered(commits, state):
         return False
-    rows.complete(state.epoch)
+    rows.complete(state)
     return True
 
 
