@@ -16,9 +16,9 @@ def test_a_service_has_sentinels_a_name_and_credentials() -> None:
         3,
         is_tls=True,
         username="user",
-        password="se@cret",
+        password="se@cret",  # noqa: S106 - of no server
         sentinel_username="watcher",
-        sentinel_password="other",
+        sentinel_password="other",  # noqa: S106 - of no server
     )
     assert shown_address(url) == "rediss+sentinel://a:1,[::1]:2,c/features/3"
     assert "cret" not in repr(sentinel_address(url))
