@@ -10,6 +10,10 @@ IDS = b"headrace:ids"
 """One JSON map, changed by compare-and-set: `namespace/group@version` to its 2-byte id."""
 
 
+CLUSTER = b"headrace:cluster"
+"""In a Cluster: which slots each primary had when rows were first written, as a JSON list."""
+
+
 def sweep_key(namespace: str) -> bytes:
     """Where the last walk in search of garbage stopped: a cursor of this very server."""
     return f"headrace:{namespace}:sweep".encode()

@@ -10,8 +10,8 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 from ...contract.errors import InvalidArgumentError
 from ...contract.store_address import SentinelAddress, sentinel_address, shown_address
 
-_TIMEOUT_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
+OPTIONS: dict[str, Any] = {"socket_timeout": 30.0, "socket_connect_timeout": _CONNECT_SECONDS}
 
 
 def connected(url: str) -> redis.Redis:
@@ -20,12 +20,8 @@ def connected(url: str) -> redis.Redis:
     Raises:
         InvalidArgumentError: `url` is none that a store can have (`contract.store_address`).
     """
-    options: dict[str, Any] = {
-        "socket_timeout": _TIMEOUT_SECONDS,
-        "socket_connect_timeout": _CONNECT_SECONDS,
-        # Every call may be repeated; once is enough for a connection that was dropped idle.
-        "retry": Retry(NoBackoff(), 1),
-    }
+    # Every call may be repeated; once is enough for a connection that was dropped idle.
+    options = {**OPTIONS, "retry": Retry(NoBackoff(), 1)}
     service = sentinel_address(url)
     if service is not None:
         return _primary(service, options)

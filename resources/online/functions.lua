@@ -192,3 +192,72 @@ local FREES = { 'allow-oom' }
 redis.register_function{ function_name = 'headrace_v1_retire', callback = retire, flags = FREES }
 redis.register_function{ function_name = 'headrace_v1_sweep', callback = sweep, flags = FREES }
 redis.register_function{ function_name = 'headrace_v1_discard', callback = discard, flags = FREES }
+
+-- In a Cluster ---------------------------------------------------------------------------------------
+-- Rows of one primary, of any of its slots: only the state's keys are of one slot and are declared.
+
+local function newest_of(args, first, step)
+  local newest, last
+  for i = first, #args, step do
+    local head = string.sub(args[i], 1, 14)
+    if head ~= last and head ~= '' then
+      last = head
+      if not newest or above(head, newest) then newest = head end
+    end
+  end
+  return newest
+end
+
+-- Like `put`. keys: intents, epoch, watermark, floor;
+-- args: partition, generation, epoch, then the key of each row and the row.
+local function put_apart(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  local floor, sub, n = redis.call('GET', keys[4]), string.sub, 0
+  raise(keys[3], newest_of(args, 5, 2)) -- first: should a slot have moved away, the call ends half done
+  local order, is_dead, rival, is_rival_above
+  for i = 4, #args, 2 do
+    local row = args[i + 1]
+    local head = sub(row, 1, 14)
+    if head ~= order then
+      order, rival = head, nil
+      is_dead = floor and above(floor, order)
+    end
+    local is_lost, current = is_dead, redis.call('GET', args[i])
+    if current and not is_lost then
+      head = sub(current, 1, 14)
+      if head ~= rival then rival, is_rival_above = head, above(head, order) end
+      is_lost = is_rival_above
+    end
+    if not is_lost then
+      redis.call('SET', args[i], row)
+      n = n + 1
+    end
+  end
+  return { OK, n }
+end
+
+-- Like `retract`. keys: intents, epoch, watermark;
+-- args: partition, generation, epoch, revision, then key, expected and replacement of each row.
+local function retract_apart(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  if (redis.call('HGET', keys[2], 'revision') or '0') ~= args[4] then return { MOVED, 0 } end
+  local changed, newest = 0, newest_of(args, 7, 3)
+  if newest then raise(keys[3], newest) end
+  for i = 5, #args, 3 do
+    if redis.call('GET', args[i]) == args[i + 1] then
+      if args[i + 2] == '' then
+        redis.call('DEL', args[i])
+      else
+        redis.call('SET', args[i], args[i + 2])
+      end
+      changed = changed + 1
+    end
+  end
+  return { OK, changed }
+end
+
+local APART = { 'allow-cross-slot-keys' }
+redis.register_function{ function_name = 'headrace_v1_put_apart', callback = put_apart, flags = APART }
+redis.register_function{ function_name = 'headrace_v1_retract_apart', callback = retract_apart, flags = APART }

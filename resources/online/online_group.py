@@ -35,7 +35,7 @@ Replacement: TypeAlias = tuple[bytes, bytes, bytes | None]
 """A key, the value that is expected there, and the value that replaces it (`None` removes it)."""
 
 
-class _Reply(IntEnum):
+class Reply(IntEnum):
     """What the Functions answer first."""
 
     OK = 0
@@ -217,7 +217,7 @@ class OnlineGroup:
                 status, count = self._store.call(
                     "retract", keys, [*self._arguments(claim), revision, *values]
                 )
-            if status == _Reply.MOVED:
+            if status == Reply.MOVED:
                 break
             self._refused(claim, status)
             changed += count
@@ -240,7 +240,12 @@ class OnlineGroup:
             HistoryLostError: It failed over or was restarted since: some of the rows may be gone.
             NotReplicatedError: Too few replicas have the rows.
         """
-        replicas = self._replicated(claim)
+        replicas = self.replicated(claim)
+        self.mark(claim, watermark=watermark, floor=floor)
+        return replicas
+
+    def mark(self, claim: Claim, *, watermark: Order, floor: Order | None) -> None:
+        """What `finish` does once enough replicas have the rows."""
         with self._store.errors(self.reference, claim.partition):
             (status,) = self._store.call(
                 "finish",
@@ -253,7 +258,6 @@ class OnlineGroup:
                 ],
             )
         self._refused(claim, status)
-        return replicas
 
     def complete(self, state: GroupState, floor: Order = FIRST) -> None:
         """Say that everything due is published, so that an absent row is an absent entity.
@@ -271,7 +275,7 @@ class OnlineGroup:
                 [self._epoch, self._floor],
                 [state.epoch or b"", encode_order(floor), state.history],
             )
-        if status != _Reply.OK:
+        if status != Reply.OK:
             raise StateLostError(group=self.reference, missing="state")
 
     def state(self) -> GroupState:
@@ -312,8 +316,8 @@ class OnlineGroup:
                     seen.add(key)
                     yield key
 
-    def _replicated(self, claim: Claim) -> int | None:
-        """How many replicas have the rows; `None` when none is asked for."""
+    def replicated(self, claim: Claim) -> int | None:
+        """Wait for replicas; how many have the rows, `None` when none is asked for."""
         durability = self._store.durability
         asked = durability.replicas_of(self.reference)
         if not asked:
@@ -335,21 +339,21 @@ class OnlineGroup:
         return [claim.partition, claim.generation, claim.epoch]
 
     def _refused(self, claim: Claim, status: int) -> None:
-        if status == _Reply.FENCED:
+        if status == Reply.FENCED:
             raise FencedError(
                 group=self.reference, partition=claim.partition, generation=claim.generation
             )
-        if status == _Reply.LOST:
+        if status == Reply.LOST:
             raise StateLostError(group=self.reference, missing=f"intent of {claim.partition}")
-        if status == _Reply.BROKEN:
+        if status == Reply.BROKEN:
             raise HistoryLostError(group=self.reference, partition=claim.partition)
 
 
-def _status(claim: Claim, look: Look) -> _Reply:
+def _status(claim: Claim, look: Look) -> Reply:
     """What the Functions would answer (`refusal`)."""
     if look.epoch != claim.epoch or look.intent is None:
-        return _Reply.LOST
-    return _Reply.FENCED if look.intent > claim.generation else _Reply.OK
+        return Reply.LOST
+    return Reply.FENCED if look.intent > claim.generation else Reply.OK
 
 
 def _generations(found: Mapping[bytes, bytes]) -> dict[str, int]:

@@ -55,7 +55,7 @@ class OnlineStore:
         self._manifest: tuple[str, Manifest] | None = None
 
     @classmethod
-    def from_env(cls, environment: Environment | None = None) -> "OnlineStore":
+    def from_env(cls, environment: Environment | None = None) -> Self:
         """The store that `HEADRACE_REDIS` names, or the embedded Valkey of the home."""
         environment = environment or Environment.read()
         return cls(environment.redis_url, environment.namespace, environment.durability)
@@ -82,6 +82,18 @@ class OnlineStore:
     def close(self) -> None:
         """Give the connections back; the next use makes new ones."""
         disconnect(self._client)
+
+    @property
+    def catalogue_namespace(self) -> str:
+        """What stands for the namespace in the keys of the catalogue."""
+        return self.namespace
+
+    def parts(self) -> Sequence["OnlineStore"]:
+        """The servers among which rows are spread: this one."""
+        return (self,)
+
+    def require_one_server(self, action: str) -> None:
+        """Refuse what cannot be done in a Cluster; here is none."""
 
     def check(self) -> None:
         """Make sure that the store can be published to, and load the Functions.
@@ -112,7 +124,7 @@ class OnlineStore:
             StoreUnavailableError: It cannot be reached, broke off, or refused a command.
         """
         try:
-            yield self._client
+            yield self._connected()
         except redis.OutOfMemoryError as error:
             raise OutOfMemoryError(store=self.address, group=group, partition=partition) from error
         except redis.RedisError as error:
@@ -185,7 +197,7 @@ class OnlineStore:
     def manifest_digest(self) -> str | None:
         """The name of the manifest in force; changes with every flip."""
         with self.errors() as client:
-            pointer = client.get(store_keys.catalogue_key(self.namespace))
+            pointer = client.get(store_keys.catalogue_key(self.catalogue_namespace))
         return pointer.decode() if isinstance(pointer, bytes) else None
 
     def swap(self, key: bytes, expected: bytes | None, value: bytes) -> bool:
@@ -211,8 +223,8 @@ class OnlineStore:
         if server.get("redis_mode", server.get("server_mode")) == "cluster":
             raise UnsupportedStoreError(
                 store=self.address,
-                kind="a node of a Cluster, over which rows cannot be published yet",
-                remedy="use one server, or a service behind Sentinel",
+                kind="a node of a Cluster",
+                remedy="name the Cluster as a whole (redis+cluster://HOST:PORT)",
             )
         if server.get("role") == "slave":
             raise UnsupportedStoreError(
@@ -221,10 +233,13 @@ class OnlineStore:
                 remedy="name its primary, or the service (redis+sentinel://HOST:PORT/SERVICE)",
             )
 
+    def _connected(self) -> redis.Redis:
+        return self._client
+
     def _read_manifest(self, pointer: str) -> Manifest:
         name = f"manifest {pointer}"
         with self.errors() as client:
-            raw = client.get(store_keys.manifest_key(self.namespace, pointer))
+            raw = client.get(store_keys.manifest_key(self.catalogue_namespace, pointer))
         if not isinstance(raw, bytes):
             raise CatalogueError(name=name, reason="it is missing")
         try:

@@ -21,6 +21,7 @@ from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
 from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import end_order, newest_per_entity, scan_commit
 from .publication_state import is_published, is_superseded
 from .reconciliation import complete_if_covered, recorded_group, state_of
@@ -104,7 +105,7 @@ def publish_partition(
     table = replace(table, spec=feature_table(group, buckets=table.spec.buckets))
     published = registry.register(group)
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
     publication = publisher.publish_newest(partition, repeat=repeat)
     if not publication.superseded:

@@ -17,6 +17,7 @@ from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import buckets_of, newest_rows
 from .publication_state import is_due
 from .publisher import publish_partition
@@ -68,7 +69,7 @@ def rebuild_group(
     """
     published = registry.register(group)
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     rebuilder = _Rebuilder(group, published.group_id, table, rows, registry=registry)
     while True:
         try:

@@ -22,6 +22,7 @@ from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from .online_group import GroupState, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import commits_of, newest_rows, scan_commit
 from .publication_state import is_superseded
 from .reconciliation import unpublished_partitions
@@ -109,7 +110,7 @@ def verify_group(
             unpublished=tuple(unpublished_partitions(group, table, online, registry.recorded())),
         )
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     for _ in range(_ATTEMPTS):
         state, snapshot = rows.state(), table.snapshot()
         comparison = _Comparison(group, published.group_id, state, rows)
