@@ -62,10 +62,10 @@ def cluster_address(url: str) -> ClusterAddress | None:
     if parts.scheme not in _CLUSTER:
         return None
     try:
-        if parts.path.strip("/") or parts.query:
-            raise ValueError(parts.path)
         username, password, nodes = _network_location(parts, _SERVER_PORT)
     except ValueError:
+        nodes = ()
+    if not nodes or parts.path.strip("/") or parts.query:
         raise _refused(
             url, "it cannot be used", "write redis+cluster://HOST:PORT,HOST:PORT"
         ) from None  # the cause may quote the password

@@ -56,7 +56,11 @@ class ClusterGroup(OnlineGroup):
 
     def begin(self, partition: str, generation: int) -> Claim:
         """Claim a partition for a generation on every primary; as of one server."""
-        parts = tuple(part.begin(partition, generation) for part in self._parts())
+
+        def claims() -> tuple[Claim, ...]:
+            return tuple(part.begin(partition, generation) for part in self._parts())
+
+        parts = self._cluster.repeated(claims)
         return ClusterClaim(
             partition,
             generation,
@@ -67,7 +71,7 @@ class ClusterGroup(OnlineGroup):
             parts=parts,
         )
 
-    def put_ahead(self, claim: Claim, batches: Sequence[Batch]) -> Advance:
+    def put_ahead(self, claim: Claim, batches: Sequence[Batch]) -> Advance:  # noqa: ARG002
         """Nothing: every row is to be compared."""
         return Advance(0, _EVERYTHING, is_aborted=False)
 
@@ -111,7 +115,7 @@ class ClusterGroup(OnlineGroup):
 
     def state(self) -> GroupState:
         """How far the group is published on every primary."""
-        parts = tuple(part.state() for part in self._parts())
+        parts = self._cluster.repeated(lambda: tuple(part.state() for part in self._parts()))
         floors = [part.floor for part in parts if part.floor is not None]
         epochs = [part.epoch for part in parts if part.epoch is not None]
         return ClusterState(
@@ -128,6 +132,14 @@ class ClusterGroup(OnlineGroup):
     def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """What is stored under each key, live or not."""
         column = ByteColumn.of(keys)
+        return self._cluster.repeated(lambda: self._rows(column))
+
+    def stored_keys(self) -> Iterator[bytes]:
+        """The key of every stored row, live or not, each once; walks over all primaries."""
+        for part in self._parts():
+            yield from part.stored_keys()
+
+    def _rows(self, column: ByteColumn) -> list[bytes | None]:
         order, ends = self._cluster.places(column)
         found: list[bytes | None] = [None] * len(column)
         for part, share in zip(self._parts(), _shares(ends), strict=True):
@@ -135,11 +147,6 @@ class ClusterGroup(OnlineGroup):
             for place, row in zip(places.tolist(), part.rows(column.take(places)), strict=True):
                 found[place] = row
         return found
-
-    def stored_keys(self) -> Iterator[bytes]:
-        """The key of every stored row, live or not, each once; walks over all primaries."""
-        for part in self._parts():
-            yield from part.stored_keys()
 
     def _parts(self) -> list[ShardGroup]:
         shards = self._cluster.topology().shards

@@ -6,13 +6,11 @@ Which slots a primary has is recorded with the first write. While that differs f
 says, nothing is written or read: a state would judge rows of which it knows nothing.
 """
 
-import binascii
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, Self, TypeAlias, cast
+from functools import partial
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import redis
@@ -20,33 +18,24 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
 
 from ...contract import store_keys
-from ...contract.document import digest
 from ...contract.durability import Durability
 from ...contract.errors import StoreUnavailableError, UnsupportedStoreError
-from ...contract.keys import TAGS
 from ...contract.store_address import ClusterAddress, shown_address
 from .byte_column import ByteColumn, Integers
+from .cluster_layout import Layout, Primary, layout_of, slot_of
 from .connecting import OPTIONS
-from .key_encoding import SLOTS, key_slots
+from .key_encoding import key_slots
 from .online_store import OnlineStore
 
-Layout: TypeAlias = list[list[list[int]]]
-"""The ranges of slots of each primary, first and last; in ascending order of the first slot."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The primaries of a Cluster as they were when it was asked.
-
-    Attributes:
-        layout: Which slots each of them has.
-        shards: The store that each of them is.
-        shard_of: By slot, the place of its primary.
-    """
+    """The primaries of a Cluster, as it said last, and the store that each of them is."""
 
     layout: Layout
     shards: tuple["Shard", ...]
-    shard_of: Integers
 
 
 class ClusterStore(OnlineStore):
@@ -137,8 +126,20 @@ class ClusterStore(OnlineStore):
     ) -> list[Any]:
         """Call a Function of the primary that has the first key of each list."""
         return [
-            self._shard_of(keys[0]).call(function, keys, arguments) for keys, arguments in calls
+            self.repeated(partial(self._call_of_key, function, keys, arguments))
+            for keys, arguments in calls
         ]
+
+    def repeated(self, call: Callable[[], Result]) -> Result:
+        """Do it, and once more if a primary fails: then it is asked who is primary by now.
+
+        Only for what may begin anew. The rows of a publish that a failover interrupts are not sent
+        again one by one, because those before them may be lost: its marker will be refused.
+        """
+        try:
+            return call()
+        except StoreUnavailableError:
+            return call()
 
     def places(self, keys: ByteColumn) -> tuple[Integers, Integers]:
         """Which primary has each row, vectorised over the slots of their keys.
@@ -148,7 +149,7 @@ class ClusterStore(OnlineStore):
             behind those of another; and for each primary where its share ends.
         """
         topology, slots = self.topology(), key_slots(keys)
-        shards = topology.shard_of[slots]
+        shards = topology.layout.owner[slots]
         order = np.lexsort((slots, shards))
         ends = np.cumsum(np.bincount(shards, minlength=len(topology.shards)))
         return order, ends
@@ -189,65 +190,36 @@ class ClusterStore(OnlineStore):
 
     def _asked(self) -> Topology:
         cluster = self._whole()
-        cluster.nodes_manager.initialize()
-        slots = cluster.nodes_manager.slots_cache
-        owners = [slots[slot][0] if slots.get(slot) else None for slot in range(SLOTS)]
-        if None in owners:
-            raise redis.ConnectionError("not all slots of the Cluster have a primary")
-        ranges: dict[str, list[list[int]]] = {}
-        nodes: dict[str, ClusterNode] = {}
-        for name, run in groupby(range(SLOTS), lambda slot: owners[slot].name):  # type: ignore[union-attr]
-            its = list(run)
-            ranges.setdefault(name, []).append([its[0], its[-1]])
-            nodes[name] = cast("ClusterNode", owners[its[0]])
-        layout = list(ranges.values())
-        self._compare(cluster, layout)
-        shard_of = np.zeros(SLOTS, np.int64)
-        for place, its_ranges in enumerate(layout):
-            for first, last in its_ranges:
-                shard_of[first : last + 1] = place
-        slots_of = [json.dumps(its_ranges).encode() for its_ranges in layout]
-        shards = self._shards(cluster, list(zip(nodes.values(), slots_of, strict=True)), shard_of)
-        return Topology(layout, shards, shard_of)
-
-    def _shards(
-        self, cluster: RedisCluster, nodes: Sequence[tuple[ClusterNode, bytes]], shard_of: Integers
-    ) -> tuple["Shard", ...]:
-        with_tags = shard_of[key_slots(ByteColumn.of(TAGS))]
-        return tuple(
-            Shard(
-                self,
-                cluster.get_redis_connection(node),
-                f"{node.host}:{node.port}",
-                # Named by its slots, too: it says nothing of others.
-                TAGS[int(np.flatnonzero(with_tags == place)[0])].decode() + digest(its_slots)[:8],
-            )
-            for place, (node, its_slots) in enumerate(nodes)
-        )
-
-    def _compare(self, cluster: RedisCluster, layout: Layout) -> None:
-        said = json.dumps(layout).encode()
-        cluster.set(store_keys.CLUSTER, said, nx=True)
+        layout = layout_of(cluster)
+        cluster.set(store_keys.CLUSTER, layout.document, nx=True)
         recorded: Any = cluster.get(store_keys.CLUSTER)
-        if recorded != said:
+        if recorded != layout.document:
             raise UnsupportedStoreError(
                 store=self.address,
                 kind="a Cluster whose slots were moved between primaries since it was filled",
                 remedy="move them back, or empty all of its nodes (FLUSHALL)"
                 " and run `headrace rebuild`",
             )
+        return Topology(layout, tuple(self._shard(cluster, each) for each in layout.primaries))
 
-    def _shard_of(self, key: bytes) -> "Shard":
+    def _shard(self, cluster: RedisCluster, primary: Primary) -> "Shard":
+        node = primary.node
+        if primary.tag is None:
+            raise UnsupportedStoreError(
+                store=self.address,
+                kind=f"a Cluster whose primary {node.host}:{node.port} has too few slots",
+                remedy="give it more, or none",
+            )
+        client = cluster.get_redis_connection(node)
+        return Shard(self, client, f"{node.host}:{node.port}", primary.tag)
+
+    def _call_of_key(
+        self, function: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]
+    ) -> Any:  # noqa: ANN401 - what a Function returns is its own affair
         topology = self.topology()
-        slot = binascii.crc_hqx(_hashed(key), 0) % SLOTS
-        return topology.shards[int(topology.shard_of[slot])]
-
-
-def _hashed(key: bytes) -> bytes:
-    """The part of a key that says its slot."""
-    _, brace, rest = key.partition(b"{")
-    tag, end, _ = rest.partition(b"}")
-    return tag if brace and end and tag else key
+        shard = topology.shards[int(topology.layout.owner[slot_of(keys[0])])]
+        with shard.errors():
+            return shard.call(function, keys, arguments)
 
 
 class Shard(OnlineStore):
