@@ -24,7 +24,7 @@ from ...contract.store_address import ClusterAddress, shown_address
 from .byte_column import ByteColumn, Integers
 from .cluster_layout import Layout, Primary, layout_of, slot_of
 from .connecting import OPTIONS
-from .key_encoding import key_slots
+from .key_encoding import key_slots, key_tags
 from .online_store import OnlineStore
 
 Result = TypeVar("Result")
@@ -145,12 +145,12 @@ class ClusterStore(OnlineStore):
         """Which primary has each row, vectorised over the slots of their keys.
 
         Returns:
-            The places of the keys, those of one primary behind those of another and of one slot
-            behind those of another; and for each primary where its share ends.
+            The places of the keys, those of one primary behind those of another, and in it those of
+            one tag; and for each primary where its share ends.
         """
-        topology, slots = self.topology(), key_slots(keys)
-        shards = topology.layout.owner[slots]
-        order = np.lexsort((slots, shards))
+        topology, tags = self.topology(), key_tags(keys)
+        shards = topology.layout.owner[key_slots(keys)]
+        order = np.lexsort((tags, shards))
         ends = np.cumsum(np.bincount(shards, minlength=len(topology.shards)))
         return order, ends
 

@@ -208,33 +208,45 @@ local function newest_of(args, first, step)
   return newest
 end
 
--- Like `put`. keys: intents, epoch, watermark, floor;
+-- Like `put`, for rows of many slots, those of one tag behind each other: what Redis takes in one command.
+-- keys: intents, epoch, watermark, floor;
 -- args: partition, generation, epoch, then the key of each row and the row.
 local function put_apart(keys, args)
   local status = refusal(keys, args)
   if status ~= OK then return { status, 0 } end
-  local floor, sub, n = redis.call('GET', keys[4]), string.sub, 0
   raise(keys[3], newest_of(args, 5, 2)) -- first: should a slot have moved away, the call ends half done
+  local floor, sub, written = redis.call('GET', keys[4]), string.sub, 0
   local order, is_dead, rival, is_rival_above
-  for i = 4, #args, 2 do
-    local row = args[i + 1]
+  local function is_lost(row, current)
     local head = sub(row, 1, 14)
     if head ~= order then
       order, rival = head, nil
       is_dead = floor and above(floor, order)
     end
-    local is_lost, current = is_dead, redis.call('GET', args[i])
-    if current and not is_lost then
-      head = sub(current, 1, 14)
-      if head ~= rival then rival, is_rival_above = head, above(head, order) end
-      is_lost = is_rival_above
-    end
-    if not is_lost then
-      redis.call('SET', args[i], row)
-      n = n + 1
-    end
+    if is_dead or not current then return is_dead end
+    head = sub(current, 1, 14)
+    if head ~= rival then rival, is_rival_above = head, above(head, order) end
+    return is_rival_above
   end
-  return { OK, n }
+  local first = 4
+  while first <= #args do
+    local tag, names, last = sub(args[first], 1, 4), {}, first
+    while last <= #args and sub(args[last], 1, 4) == tag do
+      names[#names + 1] = args[last]
+      last = last + 2
+    end
+    local stored, writes, n = redis.call('MGET', unpack(names)), {}, 0
+    for i, name in ipairs(names) do
+      local row = args[first + 2 * i - 1]
+      if not is_lost(row, stored[i]) then
+        writes[n + 1], writes[n + 2] = name, row
+        n = n + 2
+      end
+    end
+    if n > 0 then redis.call('MSET', unpack(writes)) end
+    first, written = last, written + n / 2
+  end
+  return { OK, written }
 end
 
 -- Like `retract`. keys: intents, epoch, watermark;

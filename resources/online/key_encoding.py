@@ -51,6 +51,12 @@ def key_slots(keys: ByteColumn) -> _Checksums:
     return np.bitwise_and(sums, np.uint16(SLOTS - 1), dtype=np.uint16)
 
 
+def key_tags(keys: ByteColumn) -> _Checksums:
+    """The two characters in the tag of each online key, as a number."""
+    first, second = (keys.raw[keys.offsets[:-1] + at].astype(np.uint16) for at in (1, 2))
+    return np.left_shift(first, np.uint16(8)) | second
+
+
 def checksums(strings: ByteColumn) -> _Checksums:
     """The CRC16 (XMODEM) of each string.
 
