@@ -95,7 +95,7 @@ def _published(installation: "Installation") -> tuple[dict[str, dict], dict[str,
     """What is published of each group, by `group@version`, and the memory of the store."""
     from ..assets.publishing import unpublished
     from ..resources.online.memory import group_memory, store_memory
-    from ..resources.online.online_group import OnlineGroup
+    from ..resources.online.opening import group_in
 
     environment, found = installation.environment, {}
     if not _has_store(environment):
@@ -112,7 +112,7 @@ def _published(installation: "Installation") -> tuple[dict[str, dict], dict[str,
             if version is None and (group.name, group.version) in recorded:
                 found[reference]["complete"] = False  # the store lost even its catalogue
             if version is not None:
-                state = OnlineGroup(online, version.group_id, reference).state()
+                state = group_in(online, version.group_id, reference).state()
                 memory = group_memory(group.spec, installation.table(group), online, registry)
                 found[reference] |= {
                     "published_partition": max(state.markers, default=None),

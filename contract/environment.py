@@ -4,11 +4,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from .clock import Clock, recorded_clock
+from .durability import Durability
 from .errors import InvalidArgumentError
 
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
@@ -22,9 +23,11 @@ class Environment:
         home: The state folder; created by whoever first needs it.
         namespace: Part of every online key, so that several installations share one store.
         packages: Further packages to discover feature groups in.
-        redis: The URL of an online store of one's own; `None` means the embedded Valkey.
+        redis: The URL of an online store of one's own (`store_address`); `None` means the embedded
+            Valkey.
         offline: A folder or an `s3://` address.
         asked_clock: The instant in `HEADRACE_CLOCK`, if any; `clock` says what holds.
+        durability: How many replicas of the online store a publish waits for.
     """
 
     home: Path
@@ -33,6 +36,7 @@ class Environment:
     redis: str | None
     offline: str
     asked_clock: datetime | None
+    durability: Durability = field(default_factory=Durability)
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
@@ -61,6 +65,10 @@ class Environment:
             redis=values.get("HEADRACE_REDIS") or None,
             offline=values.get("HEADRACE_OFFLINE") or str(home / "offline"),
             asked_clock=_instant("HEADRACE_CLOCK", values.get("HEADRACE_CLOCK")),
+            durability=Durability.read(
+                values.get("HEADRACE_WAIT_REPLICAS") or "",
+                values.get("HEADRACE_WAIT_SECONDS") or "",
+            ),
         )
 
     @property

@@ -27,6 +27,9 @@
     ├── StoreError                       a store did not do what it was asked
     │   ├── StoreUnavailableError
     │   ├── StateLostError               the online store lost what says how far it is complete
+    │   ├── HistoryLostError             the online store may have lost writes of this publish
+    │   ├── NotReplicatedError           too few replicas have the rows of this publish
+    │   ├── UnsupportedStoreError        the online store is of a kind that cannot be published to
     │   ├── CatalogueError               the online store's catalogue cannot be read
     │   ├── IdsExhaustedError            the online store has no id left for another group version
     │   ├── FencedError                  a newer computation of the partition is being published
@@ -327,6 +330,45 @@ class StateLostError(StoreError):
             f"feature group {group!r}: the online store lost its {missing};"
             " publish the group again, or run `headrace rebuild`"
         )
+
+
+class HistoryLostError(StoreError):
+    """The online store was restarted or failed over during a publish: some rows may be lost."""
+
+    def __init__(self, *, group: str, partition: str) -> None:
+        """Name what was being published."""
+        self.group, self.partition = group, partition
+        super().__init__(
+            f"feature group {group!r}, partition {partition}: the online store was restarted or"
+            " failed over since this publish began, so that rows it had written may be lost;"
+            " publish the partition again"
+        )
+
+
+class NotReplicatedError(StoreError):
+    """Fewer replicas than asked for have the rows of a publish; it does not count as finished."""
+
+    def __init__(
+        self, *, group: str, partition: str, replicas: int, asked: int, seconds: float
+    ) -> None:
+        """Name what was being published, how many replicas have it, and how long was waited."""
+        self.group, self.partition = group, partition
+        self.replicas, self.asked, self.seconds = replicas, asked, seconds
+        super().__init__(
+            f"feature group {group!r}, partition {partition}: {replicas} of {asked} replicas of the"
+            f" online store had its rows after {seconds:g} s; the rows are written, but the"
+            " partition does not count as published; see to the replicas, or ask for fewer"
+            " (HEADRACE_WAIT_REPLICAS), then publish it again"
+        )
+
+
+class UnsupportedStoreError(StoreError):
+    """The online store is of a kind that cannot be published to."""
+
+    def __init__(self, *, store: str, kind: str, remedy: str) -> None:
+        """Name the store by its address and say what it is."""
+        self.store, self.kind = store, kind
+        super().__init__(f"the online store at {store} is {kind}; {remedy}")
 
 
 class CatalogueError(StoreError):

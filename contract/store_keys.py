@@ -10,9 +10,18 @@ IDS = b"headrace:ids"
 """One JSON map, changed by compare-and-set: `namespace/group@version` to its 2-byte id."""
 
 
+CLUSTER = b"headrace:cluster"
+"""In a Cluster: which slots each primary had when rows were first written, as a JSON list."""
+
+
 def sweep_key(namespace: str) -> bytes:
     """Where the last walk in search of garbage stopped: a cursor of this very server."""
     return f"headrace:{namespace}:sweep".encode()
+
+
+def barrier_key(namespace: str) -> bytes:
+    """Written before a publish waits for replicas: whoever has that write has all earlier ones."""
+    return f"headrace:{namespace}:barrier".encode()
 
 
 def catalogue_key(namespace: str) -> bytes:

@@ -8,6 +8,7 @@ from ..contract.environment import Environment
 from .offline.offline_store import OfflineStore
 from .online.local_valkey import LocalValkey
 from .online.online_store import OnlineStore
+from .online.opening import open_store
 from .online.registry import Registry
 
 
@@ -49,6 +50,6 @@ class Deployment:
         with ExitStack() as stack:
             if start:
                 stack.enter_context(LocalValkey(self.environment))
-            online = stack.enter_context(OnlineStore.from_env(self.environment))
+            online = stack.enter_context(open_store(self.environment))
             online.check()
             yield Publishing(online, Registry(online, self.offline))

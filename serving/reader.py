@@ -7,16 +7,17 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
-from urllib.parse import urlsplit
+from typing import Any, cast
 
 import redis.asyncio
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as LostConnectionError
 from redis.exceptions import RedisError
 
 from ..contract.errors import StoreUnavailableError
+from ..contract.store_address import SentinelAddress, sentinel_address, shown_address
 from .reading import Keys, Reading, Result, Values
 
 _KEYS_AT_ONCE = 10_000
@@ -33,16 +34,8 @@ class Reader:
 
     def __init__(self, url: str, timeout: timedelta) -> None:
         """Connect lazily; a read that outlasts the timeout fails with all that left with it."""
-        self.store = _address(url)
-        seconds = timeout.total_seconds()
-        self._client = redis.asyncio.Redis.from_url(
-            url,
-            protocol=2,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            # Once, and not after a timeout: a connection that a restarted store had closed.
-            retry=Retry(NoBackoff(), 1, supported_errors=(LostConnectionError,)),
-        )
+        self.store = shown_address(url)
+        self._client = _client(url, timeout.total_seconds())
         self._waiting: list[_Fetch] = []
         self._sending: asyncio.Task[None] | None = None
 
@@ -68,6 +61,10 @@ class Reader:
             with suppress(asyncio.CancelledError):
                 await sending
         await self._client.aclose()
+        pool = self._client.connection_pool
+        if isinstance(pool, SentinelConnectionPool):
+            for sentinel in pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
     async def _fetch(self, keys: Keys) -> Values:
         fetch = _Fetch(keys, asyncio.get_running_loop().create_future())
@@ -112,10 +109,38 @@ class Reader:
             at += len(fetch.keys)
 
 
-def _address(url: str) -> str:
-    """Where the store is, without user, password and options."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return f"unix://{parts.path}"
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+def _client(url: str, seconds: float) -> redis.asyncio.Redis:
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        # Once, and not after a timeout: a connection that a restarted store had closed.
+        "retry": Retry(NoBackoff(), 1, supported_errors=(LostConnectionError,)),
+    }
+    service = sentinel_address(url)
+    if service is None:
+        return redis.asyncio.Redis.from_url(url, **options)
+    return _primary(service, options)
+
+
+def _primary(service: SentinelAddress, options: dict[str, Any]) -> redis.asyncio.Redis:
+    """Reads the primary, which a sentinel names at each new connection."""
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
+        service.sentinels,
+        sentinel_kwargs={
+            "socket_timeout": options["socket_timeout"],
+            "socket_connect_timeout": options["socket_connect_timeout"],
+            "username": service.sentinel_username,
+            "password": service.sentinel_password,
+            "ssl": service.is_tls,
+        },
+    )
+    client: redis.asyncio.Redis = sentinels.master_for(
+        service.service,
+        db=service.database,
+        username=service.username,
+        password=service.password,
+        ssl=service.is_tls,
+        **options,
+    )
+    return client

@@ -80,7 +80,9 @@ def _publish(
 
 
 def _metadata(publication: Publication) -> Metadata:
+    replicas = {} if publication.replicas is None else {"replicas": publication.replicas}
     return {
+        **{name: dg.MetadataValue.int(number) for name, number in replicas.items()},
         "generation": dg.MetadataValue.int(publication.generation),
         "table_version": dg.MetadataValue.int(publication.table_version),
         "rows_written": dg.MetadataValue.int(publication.rows_written),

@@ -19,8 +19,8 @@ from ..offline.offline_store import OfflineStore
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
 from .group_ids import allocated_ids
-from .online_group import OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import buckets_of, scan_commit
 from .registry import Registry
 from .row_encoding import encode_keys
@@ -56,8 +56,10 @@ def drop_version(
     Raises:
         VersionRefusedError: The version is live.
         UnknownNameError: It was never published.
+        UnsupportedStoreError: The online store is a Cluster; nothing is changed.
         StoreUnavailableError: A store broke off; repeat the call.
     """
+    online.require_one_server("dropping a version")
     reference = f"{name}@{version}"
     recorded = registry.drop(name, version)
     if (name, version) not in recorded.dropped:
@@ -67,7 +69,7 @@ def drop_version(
         return Drop(reference, 0, 0)
     group = decode_document(recorded.dropped[name, version].document)
     _retire(online, group_id, reference)
-    intents = OnlineGroup(online, group_id, reference).state().intents
+    intents = group_in(online, group_id, reference).state().intents
     snapshot = offline.table(feature_table(group)).snapshot()
     entities = _Entities(group, snapshot)
     begun = [

@@ -4,7 +4,7 @@
 --
 -- A release whose calls differ takes the next name, so that two releases can share a store.
 
-local OK, FENCED, LOST, MOVED = 0, 1, 2, 3
+local OK, FENCED, LOST, MOVED, BROKEN = 0, 1, 2, 3, 4
 
 -- Whether order `a` is greater than order `b`; both as the first 14 bytes of a row (contract/order.py).
 -- The event timestamp is read in two halves, because a Lua number holds 53 bits exactly.
@@ -32,6 +32,12 @@ local function refusal(keys, args)
   return OK
 end
 
+-- Which history of writes this server is in: another one from each restart and each promotion on. What a
+-- client wrote in an earlier one may be gone, even where the intent and the epoch are still there.
+local function history()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+end
+
 -- The first intent since the marker, 0 for none: of which generations rows may have been left behind.
 local function first_intent(keys, partition, intent, marker)
   if intent <= marker then return 0 end
@@ -39,7 +45,8 @@ local function first_intent(keys, partition, intent, marker)
 end
 
 -- Raise the intent. keys: intents, epoch, markers; args: partition, generation, epoch if there is none yet.
--- Returns a status; the intent, the first one since the marker, and the marker as they were; the epoch.
+-- Returns a status; the intent, the first one since the marker, and the marker as they were; the epoch, and
+-- the history.
 local function begin(keys, args)
   redis.call('HSETNX', keys[2], 'epoch', args[3])
   local intent = tonumber(redis.call('HGET', keys[1], args[1]) or 0)
@@ -53,7 +60,7 @@ local function begin(keys, args)
     redis.call('HINCRBY', keys[2], 'revision', 1)
   end
   local status = intent > tonumber(args[2]) and FENCED or OK
-  return { status, intent, first, marker, redis.call('HGET', keys[2], 'epoch') }
+  return { status, intent, first, marker, redis.call('HGET', keys[2], 'epoch'), history() }
 end
 
 -- Write rows that are newer than what is stored, and not below the floor.
@@ -119,12 +126,13 @@ local function retract(keys, args)
   return { OK, changed }
 end
 
--- The last row is written: raise floor and watermark, and record the marker.
+-- The last row is written: raise floor and watermark, and record the marker, unless a row may be lost.
 -- keys: intents, epoch, watermark, floor, markers;
--- args: partition, generation, epoch, watermark, floor or nothing.
+-- args: partition, generation, epoch, watermark, floor or nothing, the history of `begin`.
 local function finish(keys, args)
   local status = refusal(keys, args)
   if status ~= OK then return { status } end
+  if history() ~= args[6] then return { BROKEN } end
   raise(keys[3], args[4])
   if args[5] ~= '' then raise(keys[4], args[5]) end
   redis.call('HSET', keys[5], args[1], args[2]) -- raised, too: an older generation was refused above
@@ -147,9 +155,10 @@ redis.register_function('headrace_v1_swap', swap)
 -- Beside publishing ---------------------------------------------------------------------------------
 
 -- Say that everything due is published in this state: raise the floor, if the state is still the one.
--- keys: epoch, floor; args: epoch, floor.
+-- keys: epoch, floor; args: epoch, floor, and the history in which it was found.
 local function complete(keys, args)
   if redis.call('HGET', keys[1], 'epoch') ~= args[1] then return LOST end
+  if history() ~= args[3] then return BROKEN end
   raise(keys[2], args[2])
   return OK
 end
@@ -194,3 +203,84 @@ local FREES = { 'allow-oom' }
 redis.register_function{ function_name = 'headrace_v1_retire', callback = retire, flags = FREES }
 redis.register_function{ function_name = 'headrace_v1_sweep', callback = sweep, flags = FREES }
 redis.register_function{ function_name = 'headrace_v1_discard', callback = discard, flags = FREES }
+
+-- In a Cluster ---------------------------------------------------------------------------------------
+-- Rows of one primary, of any of its slots: only the state's keys are of one slot and are declared.
+
+local function newest_of(args, first, step)
+  local newest, last
+  for i = first, #args, step do
+    local head = string.sub(args[i], 1, 14)
+    if head ~= last and head ~= '' then
+      last = head
+      if not newest or above(head, newest) then newest = head end
+    end
+  end
+  return newest
+end
+
+-- Like `put`, for rows of many slots, those of one tag behind each other: what Redis takes in one command.
+-- keys: intents, epoch, watermark, floor;
+-- args: partition, generation, epoch, then the key of each row and the row.
+local function put_apart(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  raise(keys[3], newest_of(args, 5, 2)) -- first: should a slot have moved away, the call ends half done
+  local floor, sub, written = redis.call('GET', keys[4]), string.sub, 0
+  local order, is_dead, rival, is_rival_above
+  local function is_lost(row, current)
+    local head = sub(row, 1, 14)
+    if head ~= order then
+      order, rival = head, nil
+      is_dead = floor and above(floor, order)
+    end
+    if is_dead or not current then return is_dead end
+    head = sub(current, 1, 14)
+    if head ~= rival then rival, is_rival_above = head, above(head, order) end
+    return is_rival_above
+  end
+  local first = 4
+  while first <= #args do
+    local tag, names, last = sub(args[first], 1, 4), {}, first
+    while last <= #args and sub(args[last], 1, 4) == tag do
+      names[#names + 1] = args[last]
+      last = last + 2
+    end
+    local stored, writes, n = redis.call('MGET', unpack(names)), {}, 0
+    for i, name in ipairs(names) do
+      local row = args[first + 2 * i - 1]
+      if not is_lost(row, stored[i]) then
+        writes[n + 1], writes[n + 2] = name, row
+        n = n + 2
+      end
+    end
+    if n > 0 then redis.call('MSET', unpack(writes)) end
+    first, written = last, written + n / 2
+  end
+  return { OK, written }
+end
+
+-- Like `retract`. keys: intents, epoch, watermark;
+-- args: partition, generation, epoch, revision, then key, expected and replacement of each row.
+local function retract_apart(keys, args)
+  local status = refusal(keys, args)
+  if status ~= OK then return { status, 0 } end
+  if (redis.call('HGET', keys[2], 'revision') or '0') ~= args[4] then return { MOVED, 0 } end
+  local changed, newest = 0, newest_of(args, 7, 3)
+  if newest then raise(keys[3], newest) end
+  for i = 5, #args, 3 do
+    if redis.call('GET', args[i]) == args[i + 1] then
+      if args[i + 2] == '' then
+        redis.call('DEL', args[i])
+      else
+        redis.call('SET', args[i], args[i + 2])
+      end
+      changed = changed + 1
+    end
+  end
+  return { OK, changed }
+end
+
+local APART = { 'allow-cross-slot-keys' }
+redis.register_function{ function_name = 'headrace_v1_put_apart', callback = put_apart, flags = APART }
+redis.register_function{ function_name = 'headrace_v1_retract_apart', callback = retract_apart, flags = APART }

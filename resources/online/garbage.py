@@ -21,8 +21,9 @@ from ..offline.offline_store import OfflineStore
 from ..offline.table_spec import feature_table
 from .dropping import remains
 from .group_ids import allocated_ids
-from .online_group import GroupState, OnlineGroup
+from .online_group import GroupState
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import commits_of, newest_rows, scan_commit
 from .registry import Registry
 from .row_encoding import encode_keys
@@ -77,8 +78,10 @@ def collect_garbage(
         budget: How many keys to look at, roughly; at least one step of the walk is made.
 
     Raises:
+        UnsupportedStoreError: The online store is a Cluster.
         StoreUnavailableError: A store broke off; repeat the call.
     """
+    online.require_one_server("the search for garbage")
     walk = _Walk(online, offline, registry)
     walk.clear_dropped_state()
     for keys in _scanned(online, budget, walk.found):
@@ -170,7 +173,7 @@ class _Walk:
             return sum(self.online.call_many("sweep", calls))
 
     def _discard(self, group_id: int, group: FeatureGroupSpec, keys: Sequence[bytes]) -> int:
-        rows = OnlineGroup(self.online, group_id, group.reference)
+        rows = group_in(self.online, group_id, group.reference)
         # The state is read before the rows: an intent raised later makes `discard` refuse.
         state = rows.state()
         if state.floor is None or state.in_flight:

@@ -15,7 +15,7 @@ _Checksums: TypeAlias = np.ndarray[Any, np.dtype[np.uint16]]
 
 _VARIABLE = frozenset({DType.STRING, DType.BYTES})
 _FEW = 32
-_SLOTS = 16384
+SLOTS = 16384
 # A byte's checksum is the entry of the classic table: crc_hqx is the CRC16 of Redis Cluster.
 _TABLE = np.array([binascii.crc_hqx(bytes([byte]), 0) for byte in range(256)], np.uint16)
 _TAGS = np.frombuffer(b"".join(TAGS), np.uint8).reshape(len(TAGS), -1)
@@ -48,7 +48,13 @@ def key_slots(keys: ByteColumn) -> _Checksums:
     """The Redis Cluster slot of each online key: of the two characters in its tag."""
     first, second = (keys.raw[keys.offsets[:-1] + at] for at in (1, 2))
     sums = _next(_next(np.zeros(len(keys), np.uint16), first), second)
-    return np.bitwise_and(sums, np.uint16(_SLOTS - 1), dtype=np.uint16)
+    return np.bitwise_and(sums, np.uint16(SLOTS - 1), dtype=np.uint16)
+
+
+def key_tags(keys: ByteColumn) -> _Checksums:
+    """The two characters in the tag of each online key, as a number."""
+    first, second = (keys.raw[keys.offsets[:-1] + at].astype(np.uint16) for at in (1, 2))
+    return np.left_shift(first, np.uint16(8)) | second
 
 
 def checksums(strings: ByteColumn) -> _Checksums:

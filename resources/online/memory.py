@@ -14,8 +14,9 @@ import polars as pl
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
-from .online_group import GroupState, OnlineGroup
+from .online_group import GroupState
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import commits_of, newest_per_entity, scan_commit
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
@@ -71,7 +72,7 @@ def group_memory(
     if published is None:
         return None
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     state, snapshot = rows.state(), table.snapshot()
     commits = commits_of(snapshot, state.markers)
     if not commits:
@@ -98,14 +99,18 @@ def group_memory(
 
 
 def store_memory(online: OnlineStore) -> StoreMemory:
-    """What the whole server has in use.
+    """What the whole server has in use; of a Cluster all primaries together.
 
     Raises:
         StoreUnavailableError: It does not answer.
     """
-    with online.errors() as client:
-        said: Any = client.info("memory")
-    return StoreMemory(int(said["used_memory"]), int(said.get("maxmemory", 0)) or None)
+    said: list[Any] = []
+    for part in online.parts():
+        with part.errors() as client:
+            said.append(client.info("memory"))
+    limits = [int(each.get("maxmemory", 0)) for each in said]
+    used = sum(int(each["used_memory"]) for each in said)
+    return StoreMemory(used, sum(limits) if all(limits) else None)
 
 
 def bytes_of_row(key: int, value: int) -> int:

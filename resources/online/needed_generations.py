@@ -17,8 +17,9 @@ from ..offline.maintenance.maintained import Kept
 from ..offline.offline_store import OfflineStore
 from ..offline.offline_table import OfflineTable
 from ..offline.table_spec import feature_table
-from .online_group import GroupState, OnlineGroup
+from .online_group import GroupState
 from .online_store import OnlineStore
+from .opening import group_in
 
 
 def needed_generations(
@@ -87,7 +88,7 @@ def _state(group: FeatureGroupSpec, namespace: str, online: OnlineStore | None) 
         raise StoreUnavailableError(
             store=online.address, reason=f"it does not know {group.reference} in {namespace!r}"
         )
-    return OnlineGroup(other, version.group_id, group.reference).state()
+    return group_in(other, version.group_id, group.reference).state()
 
 
 def _version(table: OfflineTable, partition: str, generation: int) -> int | None:

@@ -12,7 +12,12 @@ from enum import IntEnum
 from typing import Any, TypeAlias
 
 from ...contract import store_keys
-from ...contract.errors import FencedError, StateLostError
+from ...contract.errors import (
+    FencedError,
+    HistoryLostError,
+    NotReplicatedError,
+    StateLostError,
+)
 from ...contract.keys import group_prefix
 from ...contract.order import FIRST, Order, decode_order, encode_order
 from .byte_column import ByteColumn
@@ -31,13 +36,14 @@ Replacement: TypeAlias = tuple[bytes, bytes, bytes | None]
 """A key, the value that is expected there, and the value that replaces it (`None` removes it)."""
 
 
-class _Reply(IntEnum):
+class Reply(IntEnum):
     """What the Functions answer first."""
 
     OK = 0
     FENCED = 1
     LOST = 2
     MOVED = 3
+    BROKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Claim:
         first: The first one that had begun since the marker; 0 for none.
         marker: The greatest generation whose publish had finished before; 0 for none.
         epoch: Which online state the claim is for; a flushed store has another.
+        history: In which history of the store's writes it was made: a failover or a restart begins
+            another, in which earlier writes may be missing.
     """
 
     partition: str
@@ -57,6 +65,7 @@ class Claim:
     first: int
     marker: int
     epoch: bytes
+    history: bytes
 
     @property
     def left_behind(self) -> Sequence[int]:
@@ -84,6 +93,7 @@ class GroupState:
             that was finished then.
         released: The generation of each deferred partition that was asked for, as is recorded
             offline.
+        history: In which history of the store's writes it was read, as in a claim.
     """
 
     floor: Order | None
@@ -94,6 +104,7 @@ class GroupState:
     epoch: bytes | None = None
     first_intents: Mapping[str, int] = field(default_factory=dict)
     released: Mapping[str, int] = field(default_factory=dict)
+    history: str = field(default="", compare=False)
 
     @property
     def in_flight(self) -> Mapping[str, int]:
@@ -133,12 +144,12 @@ class OnlineGroup:
             FencedError: A greater generation has claimed it.
         """
         with self._store.errors(self.reference, partition):
-            status, intent, first, marker, epoch = self._store.call(
+            status, intent, first, marker, epoch, history = self._store.call(
                 "begin",
                 [self._intents, self._epoch, self._markers],
                 [partition, generation, secrets.token_bytes(8)],
             )
-        claim = Claim(partition, generation, intent, first, marker, epoch)
+        claim = Claim(partition, generation, intent, first, marker, epoch=epoch, history=history)
         self._refused(claim, status)
         return claim
 
@@ -221,24 +232,35 @@ class OnlineGroup:
                 status, count = self._store.call(
                     "retract", keys, [*self._arguments(claim), revision, *values]
                 )
-            if status == _Reply.MOVED:
+            if status == Reply.MOVED:
                 break
             self._refused(claim, status)
             changed += count
         return changed
 
-    def finish(self, claim: Claim, *, watermark: Order, floor: Order | None) -> None:
-        """Say that the last row is written.
+    def finish(self, claim: Claim, *, watermark: Order, floor: Order | None) -> int | None:
+        """Say that the last row is written, and before that wait for replicas if asked to.
 
         Args:
             claim: The publish that ends.
             watermark: What the group's watermark is raised to.
             floor: What its floor is raised to; `None` leaves it.
 
+        Returns:
+            How many replicas have the rows; `None` when none was asked for.
+
         Raises:
             FencedError: A greater generation of the partition is being published.
             StateLostError: The store was flushed since `begin`: some of the rows are gone.
+            HistoryLostError: It failed over or was restarted since: some of the rows may be gone.
+            NotReplicatedError: Too few replicas have the rows.
         """
+        replicas = self.replicated(claim)
+        self.mark(claim, watermark=watermark, floor=floor)
+        return replicas
+
+    def mark(self, claim: Claim, *, watermark: Order, floor: Order | None) -> None:
+        """What `finish` does once enough replicas have the rows."""
         with self._store.errors(self.reference, claim.partition):
             (status,) = self._store.call(
                 "finish",
@@ -247,25 +269,28 @@ class OnlineGroup:
                     *self._arguments(claim),
                     encode_order(watermark),
                     b"" if floor is None else encode_order(floor),
+                    claim.history,
                 ],
             )
         self._refused(claim, status)
 
-    def complete(self, epoch: bytes | None, floor: Order = FIRST) -> None:
+    def complete(self, state: GroupState, floor: Order = FIRST) -> None:
         """Say that everything due is published, so that an absent row is an absent entity.
 
         Args:
-            epoch: The state in which it was found to be so.
+            state: In which it was found to be so.
             floor: What the floor is raised to.
 
         Raises:
-            StateLostError: The store was flushed since.
+            StateLostError: The store was flushed, failed over or restarted since.
         """
         with self._store.errors(self.reference):
             status = self._store.call(
-                "complete", [self._epoch, self._floor], [epoch or b"", encode_order(floor)]
+                "complete",
+                [self._epoch, self._floor],
+                [state.epoch or b"", encode_order(floor), state.history],
             )
-        if status == _Reply.LOST:
+        if status != Reply.OK:
             raise StateLostError(group=self.reference, missing="state")
 
     def state(self) -> GroupState:
@@ -275,7 +300,8 @@ class OnlineGroup:
             pipeline.hgetall(self._intents)
             pipeline.hgetall(self._markers)
             pipeline.hgetall(self._epoch)
-            (floor, watermark), intents, markers, about = pipeline.execute()
+            pipeline.info("replication")
+            (floor, watermark), intents, markers, about, info = pipeline.execute()
         return GroupState(
             floor=None if floor is None else decode_order(floor),
             watermark=None if watermark is None else decode_order(watermark),
@@ -284,6 +310,7 @@ class OnlineGroup:
             revision=int(about.get(b"revision", 0)),
             epoch=about.get(b"epoch"),
             first_intents=_first_intents(about),
+            history=info["master_replid"],
         )
 
     def rows(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -330,24 +357,44 @@ class OnlineGroup:
     def _is_row(self, key: bytes) -> bool:
         return key[:1] == b"{" and key[_PREFIX_AT] == self._prefix
 
+    def replicated(self, claim: Claim) -> int | None:
+        """Wait for replicas; how many have the rows, `None` when none is asked for."""
+        durability = self._store.durability
+        asked = durability.replicas_of(self.reference)
+        if not asked:
+            return None
+        with self._store.errors(self.reference, claim.partition):
+            replicas = self._store.replicate(asked)
+        if replicas < asked:
+            raise NotReplicatedError(
+                group=self.reference,
+                partition=claim.partition,
+                replicas=replicas,
+                asked=asked,
+                seconds=durability.patience.total_seconds(),
+            )
+        return replicas
+
     @staticmethod
     def _arguments(claim: Claim) -> list[bytes | str | int]:
         return [claim.partition, claim.generation, claim.epoch]
 
     def _refused(self, claim: Claim, status: int) -> None:
-        if status == _Reply.FENCED:
+        if status == Reply.FENCED:
             raise FencedError(
                 group=self.reference, partition=claim.partition, generation=claim.generation
             )
-        if status == _Reply.LOST:
+        if status == Reply.LOST:
             raise StateLostError(group=self.reference, missing=f"intent of {claim.partition}")
+        if status == Reply.BROKEN:
+            raise HistoryLostError(group=self.reference, partition=claim.partition)
 
 
-def _status(claim: Claim, look: Look) -> _Reply:
+def _status(claim: Claim, look: Look) -> Reply:
     """What the Functions would answer (`refusal`)."""
     if look.epoch != claim.epoch or look.intent is None:
-        return _Reply.LOST
-    return _Reply.FENCED if look.intent > claim.generation else _Reply.OK
+        return Reply.LOST
+    return Reply.FENCED if look.intent > claim.generation else Reply.OK
 
 
 def _first_intents(about: Mapping[bytes, bytes]) -> dict[str, int]:

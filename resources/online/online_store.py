@@ -3,73 +3,62 @@
 What its Functions (`functions.lua`) guarantee holds against every other publisher, in any process.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from ...contract import store_keys
 from ...contract.catalogue import Manifest, decode_manifest
+from ...contract.durability import Durability
 from ...contract.environment import Environment
 from ...contract.errors import (
     CatalogueError,
     EvictionPolicyError,
-    InvalidArgumentError,
     OutOfMemoryError,
     StoreUnavailableError,
+    UnsupportedStoreError,
 )
+from ...contract.store_address import shown_address
+from .connecting import connected, disconnect
+from .wire import command
 
 FUNCTIONS = "headrace_v1"
 """With what the names of the Functions begin."""
 _CODE = Path(__file__).with_name("functions.lua")
-_TIMEOUT_SECONDS = 30.0
-_CONNECT_SECONDS = 5.0
 
 
 class OnlineStore:
     """One namespace of an online store. Connects when it is first used; threads may share it."""
 
-    def __init__(self, url: str, namespace: str) -> None:
+    def __init__(self, url: str, namespace: str, durability: Durability | None = None) -> None:
         """Name the store and the part of it.
 
         Args:
-            url: `redis://`, `rediss://` or `unix://`; its password never appears in a message.
+            url: Its address (`contract.store_address`); its password never appears in a message.
             namespace: Part of every key, so that installations can share a store.
+            durability: How many replicas a publish waits for; none when left out.
 
         Raises:
             InvalidArgumentError: `url` is no such URL.
         """
         self.namespace = namespace
-        self.address = _without_password(url)
-        try:
-            self._client = redis.Redis.from_url(
-                url,
-                socket_timeout=_TIMEOUT_SECONDS,
-                socket_connect_timeout=_CONNECT_SECONDS,
-                # Every call may be repeated; once is enough for a connection that was dropped idle.
-                retry=Retry(NoBackoff(), 1),
-            )
-        except ValueError:
-            raise InvalidArgumentError(
-                argument="the online store's URL",
-                problem=f"{self.address!r} cannot be used",
-                remedy="write redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH",
-            ) from None  # the cause may quote the password
+        self.durability = durability or Durability()
+        self.address = shown_address(url)
+        self._client = connected(url)
         self._loaded = False
         self._manifest: tuple[str, Manifest] | None = None
 
     @classmethod
-    def from_env(cls, environment: Environment | None = None) -> "OnlineStore":
+    def from_env(cls, environment: Environment | None = None) -> Self:
         """The store that `HEADRACE_REDIS` names, or the embedded Valkey of the home."""
         environment = environment or Environment.read()
-        return cls(environment.redis_url, environment.namespace)
+        return cls(environment.redis_url, environment.namespace, environment.durability)
 
     def of_namespace(self, namespace: str) -> Self:
         """Another namespace of the same store, over the same connections."""
@@ -92,17 +81,32 @@ class OnlineStore:
 
     def close(self) -> None:
         """Give the connections back; the next use makes new ones."""
-        self._client.close()
+        disconnect(self._client)
+
+    @property
+    def catalogue_namespace(self) -> str:
+        """What stands for the namespace in the keys of the catalogue."""
+        return self.namespace
+
+    def parts(self) -> Sequence["OnlineStore"]:
+        """The servers among which rows are spread: this one."""
+        return (self,)
+
+    def require_one_server(self, action: str) -> None:
+        """Refuse what cannot be done in a Cluster; here is none."""
 
     def check(self) -> None:
         """Make sure that the store can be published to, and load the Functions.
 
         Raises:
             EvictionPolicyError: It would evict rows when its memory is full.
+            UnsupportedStoreError: It is a node of a Cluster, or a replica.
             StoreUnavailableError: It does not answer.
         """
-        with self.errors():
-            policy = str(self._client.info("memory").get("maxmemory_policy", "noeviction"))
+        with self.errors() as client:
+            server: Any = client.info()
+        self._refuse_unsupported(server)
+        policy = str(server.get("maxmemory_policy", "noeviction"))
         if policy != "noeviction":
             raise EvictionPolicyError(store=self.address, policy=policy)
         self._load()
@@ -120,7 +124,7 @@ class OnlineStore:
             StoreUnavailableError: It cannot be reached, broke off, or refused a command.
         """
         try:
-            yield self._client
+            yield self._connected()
         except redis.OutOfMemoryError as error:
             raise OutOfMemoryError(store=self.address, group=group, partition=partition) from error
         except redis.RedisError as error:
@@ -193,7 +197,7 @@ class OnlineStore:
     def manifest_digest(self) -> str | None:
         """The name of the manifest in force; changes with every flip."""
         with self.errors() as client:
-            pointer = client.get(store_keys.catalogue_key(self.namespace))
+            pointer = client.get(store_keys.catalogue_key(self.catalogue_namespace))
         return pointer.decode() if isinstance(pointer, bytes) else None
 
     def swap(self, key: bytes, expected: bytes | None, value: bytes) -> bool:
@@ -201,10 +205,41 @@ class OnlineStore:
         with self.errors():
             return bool(self.call("swap", [key], [expected or b"", value]))
 
+    def replicate(self, replicas: int) -> int:
+        """Wait until so many replicas have all that was written so far; to be used inside `errors`.
+
+        Returns:
+            How many have: fewer than asked for when the patience of `durability` was over.
+        """
+        with self.connection() as connection:
+            # A replica has a connection's last write only behind every earlier one of any other.
+            barrier = command("SET", store_keys.barrier_key(self.namespace), secrets.token_bytes(8))
+            milliseconds = int(self.durability.patience.total_seconds() * 1000)
+            send(connection, [barrier, command("WAIT", replicas, milliseconds)])
+            _, reached = read_replies(connection, 2)
+        return int(reached)
+
+    def _refuse_unsupported(self, server: Any) -> None:  # noqa: ANN401 - as redis-py has it
+        if server.get("redis_mode", server.get("server_mode")) == "cluster":
+            raise UnsupportedStoreError(
+                store=self.address,
+                kind="a node of a Cluster",
+                remedy="name the Cluster as a whole (redis+cluster://HOST:PORT)",
+            )
+        if server.get("role") == "slave":
+            raise UnsupportedStoreError(
+                store=self.address,
+                kind="a replica, which takes no writes",
+                remedy="name its primary, or the service (redis+sentinel://HOST:PORT/SERVICE)",
+            )
+
+    def _connected(self) -> redis.Redis:
+        return self._client
+
     def _read_manifest(self, pointer: str) -> Manifest:
         name = f"manifest {pointer}"
         with self.errors() as client:
-            raw = client.get(store_keys.manifest_key(self.namespace, pointer))
+            raw = client.get(store_keys.manifest_key(self.catalogue_namespace, pointer))
         if not isinstance(raw, bytes):
             raise CatalogueError(name=name, reason="it is missing")
         try:
@@ -257,9 +292,3 @@ def read_replies(connection: redis.Connection, number: int) -> list[Any]:
 
 def _is_unknown(error: redis.ResponseError) -> bool:
     return "Function not found" in str(error)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    place = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{place}{parts.path}"

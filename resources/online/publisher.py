@@ -21,6 +21,7 @@ from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
 from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import end_order, newest_per_entity, scan_commit
 from .publication_state import is_published, is_superseded
 from .reconciliation import complete_if_covered, recorded_group, state_of
@@ -46,6 +47,7 @@ class Publication:
         batches_fast: Batches that lay ahead of everything stored, so that no row was compared.
         batches_aborted: Batches that were meant to, but for a write of another publish.
         batches_guarded: Batches whose rows were compared; the aborted ones among them.
+        replicas: How many replicas of the store have it; `None` where none was waited for.
         superseded: The partition is not the newest of a snapshot group: no row of it is served.
         already_published: It stood so already; nothing was written.
     """
@@ -60,6 +62,7 @@ class Publication:
     batches_fast: int = 0
     batches_aborted: int = 0
     batches_guarded: int = 0
+    replicas: int | None = None
     superseded: bool = False
     already_published: bool = False
 
@@ -92,6 +95,8 @@ def publish_partition(
         UnknownNameError: The partition was never committed.
         FencedError: Another process publishes a generation that the offline table does not have.
         StateLostError: The online store was flushed while rows were written.
+        HistoryLostError: It failed over, or was restarted, while rows were written.
+        NotReplicatedError: Too few of its replicas have the rows (`HEADRACE_WAIT_REPLICAS`).
         OutOfMemoryError: The online store is full; it goes on serving what it holds.
         StoreUnavailableError: A store broke off; publish again.
     """
@@ -100,7 +105,7 @@ def publish_partition(
     table = replace(table, spec=feature_table(group, buckets=table.spec.buckets))
     published = registry.register(group)
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
     publication = publisher.publish_newest(partition, repeat=repeat)
     if not publication.superseded:
@@ -170,15 +175,15 @@ class _Publisher:
         if self._group.online is Online.UPSERT:
             publication = self._put(publication, snapshot, commit, claim)
             retracted = self._retraction.run(commit, claim)
-            self._rows.finish(claim, watermark=FIRST, floor=None)
-            return replace(publication, rows_retracted=retracted)
+            replicas = self._rows.finish(claim, watermark=FIRST, floor=None)
+            return replace(publication, rows_retracted=retracted, replicas=replicas)
         if publication.superseded:
-            self._rows.finish(claim, watermark=FIRST, floor=None)
-            return publication
+            replicas = self._rows.finish(claim, watermark=FIRST, floor=None)
+            return replace(publication, replicas=replicas)
         publication = self._put(publication, snapshot, commit, claim)
         order = end_order(self._group, commit)
-        self._rows.finish(claim, watermark=order, floor=order)
-        return publication
+        replicas = self._rows.finish(claim, watermark=order, floor=order)
+        return replace(publication, replicas=replicas)
 
     def _put(
         self, publication: Publication, snapshot: TableSnapshot, commit: Commit, claim: Claim

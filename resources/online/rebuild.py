@@ -19,6 +19,7 @@ from .bulk_write import write_rows
 from .byte_column import ByteColumn
 from .online_group import Claim, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .projection import buckets_of, newest_rows
 from .publication_state import is_due
 from .publisher import one_ahead, publish_partition
@@ -63,12 +64,14 @@ def rebuild_group(
         VersionDroppedError: The version was dropped.
         FencedError: A generation is published that the offline table does not have.
         StateLostError: The store was flushed meanwhile.
+        HistoryLostError: It failed over, or was restarted, meanwhile.
+        NotReplicatedError: Too few of its replicas have the rows.
         OutOfMemoryError: The store is full.
         StoreUnavailableError: A store broke off; repeat the call.
     """
     published = registry.register(group)
     group = registry.document(published.document)
-    rows = OnlineGroup(online, published.group_id, group.reference)
+    rows = group_in(online, published.group_id, group.reference)
     rebuilder = _Rebuilder(group, published.group_id, table, rows, registry=registry)
     while True:
         try:

@@ -19,6 +19,7 @@ from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from .online_group import GroupState, OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .publication_state import is_covered, is_due, is_published
 from .registry import Registry
 
@@ -48,7 +49,7 @@ def complete_if_covered(
     state = state_of(rows, group, commits, registry)
     if not is_covered(commits, state):
         return False
-    rows.complete(state.epoch)
+    rows.complete(state)
     return True
 
 
@@ -69,7 +70,7 @@ def unpublished_partitions(
     state = (
         GroupState(None, None, {}, {}, 0)
         if version is None
-        else OnlineGroup(online, version.group_id, group.reference).state()
+        else group_in(online, version.group_id, group.reference).state()
     )
     snapshot = table.snapshot()
     state, commits = _with_released(state, group, recorded), snapshot.commits
@@ -95,7 +96,7 @@ def recorded_group(group: FeatureGroupSpec, snapshot: TableSnapshot) -> FeatureG
 
 def _is_registered(group: FeatureGroupSpec, version: PublishedVersion, online: OnlineStore) -> bool:
     with online.errors() as client:
-        raw = client.get(store_keys.document_key(online.namespace, version.document))
+        raw = client.get(store_keys.document_key(online.catalogue_namespace, version.document))
     return isinstance(raw, bytes) and replace(decode_document(raw), schemas=()) == group
 
 

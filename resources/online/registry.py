@@ -156,8 +156,8 @@ class Registry:
             raw = encode_manifest(replace(changed, previous=pointer))
             name = digest(raw)
             with self._online.errors() as client:
-                client.set(store_keys.manifest_key(self._namespace, name), raw)
-            key = store_keys.catalogue_key(self._namespace)
+                client.set(store_keys.manifest_key(self._online.catalogue_namespace, name), raw)
+            key = store_keys.catalogue_key(self._online.catalogue_namespace)
             if self._online.swap(key, pointer.encode() if pointer else None, name.encode()):
                 return decode_manifest(raw)
 
@@ -217,12 +217,15 @@ class Registry:
 
     def _store_document(self, document: bytes) -> None:
         with self._online.errors() as client:
-            client.set(store_keys.document_key(self._namespace, digest(document)), document)
+            client.set(
+                store_keys.document_key(self._online.catalogue_namespace, digest(document)),
+                document,
+            )
 
     def _stored_document(self, name: str) -> bytes | None:
         if name not in self._documents:
             with self._online.errors() as client:
-                raw = client.get(store_keys.document_key(self._namespace, name))
+                raw = client.get(store_keys.document_key(self._online.catalogue_namespace, name))
             if not isinstance(raw, bytes):
                 return None
             self._documents[name] = raw

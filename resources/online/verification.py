@@ -17,8 +17,8 @@ from .comparison import Comparison, Difference
 from .consistency import Consistency, estimated, measured
 from .expected_rows import ExpectedRows
 from .extra_rows import look_for_extra, look_for_extra_at_random
-from .online_group import OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .publication_state import is_superseded
 from .reconciliation import unpublished_partitions
 from .registry import Registry
@@ -208,7 +208,7 @@ class _Proof:
         if published is None:
             return None
         group = self.registry.document(published.document)
-        rows = OnlineGroup(self.online, published.group_id, group.reference)
+        rows = group_in(self.online, published.group_id, group.reference)
         for _ in range(_ATTEMPTS):
             state, snapshot = rows.state(), self.table.snapshot()
             expected = ExpectedRows(group, snapshot, state)
@@ -225,7 +225,7 @@ class _Proof:
         published = self.registry.published(self.group.name, self.group.version)
         if published is None or not left:
             return tuple(left)
-        state = OnlineGroup(self.online, published.group_id, self.group.reference).state()
+        state = group_in(self.online, published.group_id, self.group.reference).state()
         commits = self.table.snapshot().commits
         # A superseded partition changes nothing of what is served, so it is not missed.
         return tuple(

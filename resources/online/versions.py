@@ -10,8 +10,8 @@ from datetime import datetime
 from ...contract.errors import UnknownNameError, VersionDroppedError, VersionRefusedError
 from ...contract.partitions import PARTITIONINGS
 from ..offline.catalogue_table import RecordedCatalogue
-from .online_group import OnlineGroup
 from .online_store import OnlineStore
+from .opening import group_in
 from .registry import Registry
 
 
@@ -98,7 +98,7 @@ def published_until(
     if published is None:
         return None
     group = registry.document(published.document)
-    state = OnlineGroup(online, published.group_id, group.reference).state()
+    state = group_in(online, published.group_id, group.reference).state()
     if state.floor is None or not state.markers:
         return None
     return PARTITIONINGS[group.partitions].window(max(state.markers)).end

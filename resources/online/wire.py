@@ -42,6 +42,25 @@ def function_call(
     )
 
 
+def function_call_with_pairs(
+    name: str, keys: Sequence[bytes], arguments: Sequence[Word], pairs: ByteColumn
+) -> bytes:
+    """A call of a Function with a few keys and arguments, followed by pairs (`as_pairs`)."""
+    return b"".join(
+        [
+            _head(3 + len(keys) + len(arguments) + 2 * len(pairs)),
+            *_arguments("FCALL", name, len(keys), *keys, *arguments),
+            pairs.buffer,
+        ]
+    )
+
+
+def gets(keys: ByteColumn) -> bytes:
+    """A command for each key that reads it."""
+    framed = as_arguments(keys)
+    return joined(len(keys), [b"*2\r\n$3\r\nGET\r\n", framed]).buffer.tobytes()
+
+
 def multi_set(pairs: ByteColumn, keys_at_once: int) -> Iterator[bytes | memoryview]:
     """Commands that set many keys, `keys_at_once` in each.
 

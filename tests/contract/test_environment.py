@@ -1,8 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from headrace.contract.durability import Durability
 from headrace.contract.environment import Environment
 from headrace.contract.errors import InvalidArgumentError
 
@@ -34,6 +35,8 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "HEADRACE_REDIS": "redis://localhost:6380/1",
             "HEADRACE_OFFLINE": "s3://bucket/features",
             "HEADRACE_CLOCK": "2018-01-02T00:00:00Z",
+            "HEADRACE_WAIT_REPLICAS": "1,cart=2",
+            "HEADRACE_WAIT_SECONDS": "0.5",
         },
     )
 
@@ -42,6 +45,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     assert environment.redis_url == "redis://localhost:6380/1"
     assert environment.offline == "s3://bucket/features"
     assert environment.asked_clock == datetime(2018, 1, 2, tzinfo=UTC)
+    assert environment.durability == Durability(1, {"cart": 2}, timedelta(seconds=0.5))
 
 
 @pytest.mark.parametrize("variables", [{"HEADRACE_CLOCK": "soon"}, {"HEADRACE_NAMESPACE": "a:b"}])

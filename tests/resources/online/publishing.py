@@ -27,6 +27,7 @@ from headrace.resources.offline.table_spec import feature_table
 from headrace.resources.online.bulk_write import Writes
 from headrace.resources.online.online_group import GroupState, OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
+from headrace.resources.online.opening import group_in
 from headrace.resources.online.publisher import Publication, publish_partition
 from headrace.resources.online.reconciliation import unpublished_partitions
 from headrace.resources.online.registry import Registry
@@ -118,7 +119,7 @@ class Stage:
     def rows(self) -> OnlineGroup:
         published = self.registry.published(self.group.name, self.group.version)
         assert published is not None
-        return OnlineGroup(self.online, published.group_id, self.group.reference)
+        return group_in(self.online, published.group_id, self.group.reference)
 
     def state(self) -> GroupState:
         return self.rows().state()

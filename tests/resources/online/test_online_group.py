@@ -5,7 +5,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.contract.errors import FencedError, StateLostError
+from headrace.contract.errors import FencedError, HistoryLostError, StateLostError
 from headrace.contract.keys import group_prefix, online_key
 from headrace.contract.order import Order, encode_order
 from headrace.contract.store_keys import watermark_key
@@ -202,28 +202,47 @@ def test_only_the_state_that_was_found_complete_is_said_to_be(
     group: OnlineGroup, valkey_url: str
 ) -> None:
     group.begin("P", 1)
-    epoch = group.state().epoch
+    state = group.state()
     with redis.Redis.from_url(valkey_url) as client:
         client.flushall()
     group.begin("P", 1)
 
     with pytest.raises(StateLostError):
-        group.complete(epoch)
+        group.complete(state)
     with pytest.raises(StateLostError):
-        group.complete(None)
+        group.complete(replace(group.state(), epoch=None))
 
     assert group.state().floor is None
 
 
+def test_what_was_found_before_a_failover_is_not_said_to_be_complete(group: OnlineGroup) -> None:
+    group.begin("P", 1)
+
+    with pytest.raises(StateLostError):
+        group.complete(replace(group.state(), history="0" * 40))
+
+    assert group.state().floor is None
+
+
+def test_a_publish_that_spans_a_failover_gets_no_marker(group: OnlineGroup) -> None:
+    claim = replace(group.begin("P", 1), history=b"0" * 40)
+    group.put(claim, [KEY], [row(1)])
+
+    with pytest.raises(HistoryLostError, match="publish the partition again"):
+        group.finish(claim, watermark=Order(1, 1), floor=Order(1, 1))
+
+    assert (group.state().markers, group.state().floor) == ({}, None)
+
+
 def test_a_state_that_never_began_is_not_complete(group: OnlineGroup) -> None:
     with pytest.raises(StateLostError):
-        group.complete(group.state().epoch)
+        group.complete(group.state())
 
 
 def test_a_complete_state_keeps_a_greater_floor(group: OnlineGroup) -> None:
     claim = group.begin("P", 1)
     group.finish(claim, watermark=Order(5, 1), floor=Order(5, 1))
 
-    group.complete(group.state().epoch)
+    group.complete(group.state())
 
     assert group.state().floor == Order(5, 1)

@@ -1,0 +1,68 @@
+"""The client of an online store: of one server, or of whichever a service's primary is by now."""
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from ...contract.errors import InvalidArgumentError
+from ...contract.store_address import SentinelAddress, sentinel_address, shown_address
+
+_CONNECT_SECONDS = 5.0
+OPTIONS: dict[str, Any] = {"socket_timeout": 30.0, "socket_connect_timeout": _CONNECT_SECONDS}
+
+
+def connected(url: str) -> redis.Redis:
+    """A client of the store at a URL; it connects when it is first used.
+
+    Raises:
+        InvalidArgumentError: `url` is none that a store can have (`contract.store_address`).
+    """
+    # Every call may be repeated; once is enough for a connection that was dropped idle.
+    options = {**OPTIONS, "retry": Retry(NoBackoff(), 1)}
+    service = sentinel_address(url)
+    if service is not None:
+        return _primary(service, options)
+    try:
+        return redis.Redis.from_url(url, **options)
+    except ValueError:
+        raise InvalidArgumentError(
+            argument="the online store's URL",
+            problem=f"{shown_address(url)!r} cannot be used",
+            remedy="write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH"
+            " or redis+sentinel://HOST:PORT/SERVICE",
+        ) from None  # the cause may quote the password
+
+
+def disconnect(client: redis.Redis) -> None:
+    """Give a client's connections back; the next use makes new ones."""
+    client.close()
+    pool = client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.close()
+
+
+def _primary(service: SentinelAddress, options: dict[str, Any]) -> redis.Redis:
+    """Asks a sentinel for the primary at each new connection."""
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
+        service.sentinels,
+        sentinel_kwargs={
+            "socket_timeout": _CONNECT_SECONDS,
+            "socket_connect_timeout": _CONNECT_SECONDS,
+            "username": service.sentinel_username,
+            "password": service.sentinel_password,
+            "ssl": service.is_tls,
+        },
+    )
+    client: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # redis-py's
+        service.service,
+        db=service.database,
+        username=service.username,
+        password=service.password,
+        ssl=service.is_tls,
+        **options,
+    )
+    return client

@@ -1,0 +1,84 @@
+import pytest
+
+from headrace.contract.errors import InvalidArgumentError
+from headrace.contract.store_address import (
+    ClusterAddress,
+    SentinelAddress,
+    cluster_address,
+    sentinel_address,
+    shown_address,
+)
+
+
+def test_a_service_has_sentinels_a_name_and_credentials() -> None:
+    url = (
+        "rediss+sentinel://user:se%40cret@a:1,[::1]:2,c/features/3"
+        "?sentinel_username=watcher&sentinel_password=other"
+    )
+
+    assert sentinel_address(url) == SentinelAddress(
+        (("a", 1), ("::1", 2), ("c", 26379)),
+        "features",
+        3,
+        is_tls=True,
+        username="user",
+        password="se@cret",  # noqa: S106 - of no server
+        sentinel_username="watcher",
+        sentinel_password="other",  # noqa: S106 - of no server
+    )
+    assert shown_address(url) == "rediss+sentinel://a:1,[::1]:2,c/features/3"
+    assert "cret" not in repr(sentinel_address(url))
+    assert "other" not in repr(sentinel_address(url))
+
+
+@pytest.mark.parametrize("url", ["redis://a:1/0", "rediss://a", "unix:///tmp/valkey.sock"])
+def test_one_server_is_no_service(url: str) -> None:
+    assert sentinel_address(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://:secret@a:1",
+        "redis+sentinel://:secret@a:port/features",
+        "redis+sentinel://:secret@/features",
+        "redis+sentinel://:secret@a:1,/features",
+        "redis+sentinel://:secret@a:1/features/one",
+        "redis+sentinel://:secret@a:1/features?password=secret",
+    ],
+)
+def test_a_service_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="write redis\\+sentinel://") as raised:
+        sentinel_address(url)
+
+    assert "secret" not in str(raised.value)
+
+
+def test_a_cluster_has_nodes_and_credentials() -> None:
+    url = "redis+cluster://user:se%40cret@a:1,b"
+
+    assert cluster_address(url) == ClusterAddress(
+        (("a", 1), ("b", 6379)),
+        is_tls=False,
+        username="user",
+        password="se@cret",  # noqa: S106 - of no server
+    )
+    assert cluster_address("redis://a:1") is None
+    with pytest.raises(InvalidArgumentError, match="not read from by feature servers"):
+        sentinel_address(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+cluster://:secret@a:port",
+        "redis+cluster://:secret@",
+        "redis+cluster://:secret@a:1/0",
+        "redis+cluster://:secret@a:1?password=secret",
+    ],
+)
+def test_a_cluster_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="write redis\\+cluster://") as raised:
+        cluster_address(url)
+
+    assert "secret" not in str(raised.value)
