@@ -72,6 +72,12 @@ def training_frame(
         TableVersionGoneError: What was committed at `known_at` was removed since.
         StoreUnavailableError: The store cannot be read, or the receipt cannot be written.
     """
+    if not isinstance(spine, pl.DataFrame):
+        raise InvalidArgumentError(
+            argument="spine",
+            problem=f"it is a {type(spine).__name__}, not a polars DataFrame",
+            remedy="give pl.DataFrame(spine), of a LazyFrame spine.collect()",
+        )
     assembly = _assembly(features, store, known_at)
     frame = assembly.join(spine)
     receipt = assembly.receipt(known_at)
@@ -182,8 +188,10 @@ def replayed_frame(
 def _assembly(
     features: Asked | Sequence[Asked], store: OfflineStore, known_at: datetime | None
 ) -> Assembly:
-    if known_at is not None and known_at.tzinfo is None:
+    if known_at is not None and (not isinstance(known_at, datetime) or known_at.tzinfo is None):
         raise InvalidArgumentError(
-            argument="known_at", problem=f"{known_at} has no time zone", remedy="give it in UTC"
+            argument="known_at",
+            problem=f"{known_at!r} is no datetime with a time zone",
+            remedy="give it in UTC",
         )
     return Assembly(*resolve(references(features), store, known_at), store)

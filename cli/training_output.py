@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.errors import InvalidArgumentError
-from .console import counted, progress, show, show_json
+from .console import counted, note, progress, show, show_json
 
 if TYPE_CHECKING:
     from ..assets.training.receipts import Receipt
@@ -47,7 +47,11 @@ def write_receipt(receipt: "Receipt", path: Path) -> None:
 
 
 def show_written(receipt: "Receipt", out: Path, *, as_json: bool) -> None:
-    """Say what was written."""
+    """Say what was written, and which groups could not add anything to it."""
+    for table in receipt.tables:
+        if table.table_version < 0:
+            when = "" if receipt.known_at is None else f" at {receipt.known_at.isoformat()}"
+            note(f"nothing of {table.group} was committed{when}: its columns are null")
     columns = list(receipt.column_hashes)
     if as_json:
         show_json(

@@ -1,5 +1,6 @@
 """`headrace training-set`: point-in-time training data for a spine, in a file or a folder."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,7 @@ def training_set(
     references, instant = _references(features, service), _instant(known_at)
     if receipt is not None:
         check_place(receipt, "--receipt")
+        _check_apart(receipt, {"--out": out, "--spine": spine})
     with rows_bar("training-set", count_rows(spine)) as on_rows:
         made_of = write_training_set(
             spine,
@@ -64,6 +66,16 @@ def training_set(
     if receipt is not None:
         write_receipt(made_of, receipt)
     show_written(made_of, out, as_json=json)
+
+
+def _check_apart(receipt: Path, others: Mapping[str, Path]) -> None:
+    for option, path in others.items():
+        if path.resolve() == receipt.resolve():
+            raise InvalidArgumentError(
+                argument="--receipt",
+                problem=f"{receipt} is what {option} names, and would be overwritten",
+                remedy="name another file",
+            )
 
 
 def _references(features: str | None, service: str | None) -> list[str]:

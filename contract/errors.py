@@ -51,7 +51,10 @@ caller (gRPC status, exit status) is decided at the edge, in one table each.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+_DRAWN = re.compile("\x1b\\[[0-9;]*m|\u21b3")
 
 
 class HeadraceError(Exception):
@@ -313,9 +316,10 @@ class StoreUnavailableError(StoreError):
 
     def __init__(self, *, store: str, reason: str) -> None:
         """Name the store by its address (without its password) and the reason it gave."""
-        self.store, self.reason = store, reason
+        # delta-rs draws its causes as a coloured tree of many lines.
+        self.store, self.reason = store, " ".join(_DRAWN.sub("", reason).split())
         super().__init__(
-            f"the store at {store} is unavailable: {reason};"
+            f"the store at {store} is unavailable: {self.reason};"
             " check that it runs, then repeat the call",
         )
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import polars as pl
 from deltalake.exceptions import DeltaError
 
-from ...contract.errors import TableVersionGoneError
+from ...contract.errors import StoreUnavailableError, TableVersionGoneError
 from ...contract.feature_group import FeatureReference
 from ...resources.offline.offline_store import OfflineStore
 from ...resources.offline.receipt_store import ReceiptStore
@@ -96,6 +96,7 @@ def joined_or_gone(spine: pl.DataFrame, groups: Sequence[GroupColumns]) -> pl.Da
     Raises:
         InvalidArgumentError: The spine's columns do not fit.
         TableVersionGoneError: Files of a version were removed.
+        StoreUnavailableError: Files cannot be read, or are damaged.
     """
     try:
         return joined(spine, groups)
@@ -106,6 +107,9 @@ def joined_or_gone(spine: pl.DataFrame, groups: Sequence[GroupColumns]) -> pl.Da
                 raise TableVersionGoneError(
                     group=group.spec.reference, version=group.snapshot.version, reason=gone
                 ) from error
+        if isinstance(error, OSError | pl.exceptions.ComputeError):  # out of reach, or damaged
+            root = groups[0].snapshot.log.uri.removesuffix(groups[0].snapshot.spec.path)
+            raise StoreUnavailableError(store=root.rstrip("/"), reason=str(error)) from error
         raise
 
 

@@ -11,6 +11,7 @@ from deltalake.fs import DeltaStorageHandler
 
 from ...contract.document import decode_document
 from ...contract.environment import Environment
+from ...contract.errors import StoreUnavailableError
 from ...contract.feature_group import FeatureGroupSpec
 from ...contract.partitions import PARTITIONINGS, Partitioning
 from .commit_log import CommitLog
@@ -106,6 +107,9 @@ class OfflineStore:
         """The groups that have tables here, by name and version, as their newest documents say.
 
         Needs no declarations: whoever reads features reads what was committed.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
         """
         groups: dict[str, dict[int, FeatureGroupSpec]] = {}
         for path in self._feature_tables():
@@ -126,9 +130,12 @@ class OfflineStore:
             return []
         files = pyarrow.fs.PyFileSystem(DeltaStorageHandler(self.root, self.storage_options))
         found: list[str] = []
-        for folder in files.get_file_info(
-            pyarrow.fs.FileSelector(str(TableKind.FEATURES), allow_not_found=True)
-        ):
-            versions = files.get_file_info(pyarrow.fs.FileSelector(folder.path))
-            found += [item.path for item in versions if _FEATURE_TABLE.fullmatch(item.path)]
+        try:
+            for folder in files.get_file_info(
+                pyarrow.fs.FileSelector(str(TableKind.FEATURES), allow_not_found=True)
+            ):
+                versions = files.get_file_info(pyarrow.fs.FileSelector(folder.path))
+                found += [item.path for item in versions if _FEATURE_TABLE.fullmatch(item.path)]
+        except OSError as error:
+            raise StoreUnavailableError(store=self.root, reason=str(error)) from error
         return found

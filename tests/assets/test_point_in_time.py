@@ -437,5 +437,14 @@ def test_without_a_version_the_live_one_is_read(store: OfflineStore, spend: Offl
 def test_known_at_needs_a_time_zone(store: OfflineStore, spend: OfflineTable) -> None:
     commit(spend, 0, snapshot_rows(0, {1: 1.0}))
 
-    with pytest.raises(InvalidArgumentError, match="has no time zone"):
-        training_frame(spine(), ["spend"], store, known_at=datetime(2018, 1, 1))  # noqa: DTZ001
+    for instant in (datetime(2018, 1, 1), "2018-01-01T00:00:00Z"):  # noqa: DTZ001
+        with pytest.raises(InvalidArgumentError, match="no datetime with a time zone"):
+            training_frame(spine(), ["spend"], store, known_at=instant)  # type: ignore[arg-type]
+
+
+def test_a_spine_is_a_frame(store: OfflineStore, spend: OfflineTable) -> None:
+    commit(spend, 0, snapshot_rows(0, {1: 1.0}))
+
+    for other in (spine().lazy(), spine().to_arrow()):
+        with pytest.raises(InvalidArgumentError, match="not a polars DataFrame"):
+            training_frame(other, ["spend"], store)  # type: ignore[arg-type]

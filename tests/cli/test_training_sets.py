@@ -112,6 +112,17 @@ def test_what_is_gone_is_said_in_one_line(shop: ShopHome) -> None:
     assert not (shop.folder / "again.parquet").exists()
 
 
+def test_a_damaged_file_is_said_in_one_line(shop: ShopHome) -> None:
+    table = offline(shop).table(feature_table(SPEND))
+    for file in Path(table.uri).rglob("*.parquet"):
+        file.write_bytes(file.read_bytes()[:100])
+
+    answer = made(shop)
+
+    assert (answer.status, answer.err.count("\n")) == (3, 1)
+    assert f"the store at {offline(shop).root} is unavailable: " in answer.err
+
+
 def test_a_spine_by_hand_is_held_against_the_receipt(shop: ShopHome) -> None:
     receipt = made(shop, "--json").json["receipt"]
     shutil.rmtree(Path(offline(shop).root) / "receipts" / "spines")
@@ -126,6 +137,29 @@ def test_a_spine_by_hand_is_held_against_the_receipt(shop: ShopHome) -> None:
     assert absent.err.rstrip().endswith("give the spine with --spine")
     assert differing.err.rstrip().endswith("it differs in label")
     assert (absent.status, differing.status, given.status) == (1, 1, 0)
+
+
+def test_a_receipt_overwrites_neither_the_spine_nor_the_set(shop: ShopHome) -> None:
+    kept = (shop.folder / "spine.parquet").read_bytes()
+
+    answers = [
+        made(shop, "--receipt", str(shop.folder / name))
+        for name in ("spine.parquet", "set.parquet")
+    ]
+
+    assert [answer.status for answer in answers] == [2, 2]
+    assert all("would be overwritten; name another file" in answer.err for answer in answers)
+    assert (shop.folder / "spine.parquet").read_bytes() == kept
+
+
+def test_groups_of_which_nothing_was_committed_yet_are_named(shop: ShopHome) -> None:
+    answer = made(shop, "--known-at", "2018-01-02T00:00:00Z")
+
+    assert (answer.status, answer.err) == (
+        0,
+        "nothing of spend@1 was committed at 2018-01-02T00:00:00+00:00: its columns are null\n",
+    )
+    assert made(shop).err == ""
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from ....contract.errors import CommitConflictError
 from ..history_refresh import HistoryRefresh, refresh_history
 from ..offline_table import OfflineTable
 from ..table_spec import TableKind
 from .checkpoint import checkpoint
 from .compaction import TARGET_BYTES, Compaction, compact
 from .vacuum import MIN_AGE, Vacuum, vacuum
+
+_REPEATED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def maintain_table(
     with table.errors("all"):
         # The history is copied from the files of partitions as they were committed: first.
         is_copied = table.spec.kind is TableKind.FEATURES and not dry_run
-        history = refresh_history(table) if is_copied else None
+        history = _refreshed(table) if is_copied else None
         compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
         written = checkpoint(table, dry_run=dry_run)
         removed = (
@@ -84,3 +87,13 @@ def maintain_table(
     return Maintenance(
         table.spec.path, history, compaction, written, removed, kept, seconds, dry_run
     )
+
+
+def _refreshed(table: OfflineTable) -> HistoryRefresh:
+    """Refresh the history, again when a refresh that had begun earlier was done first."""
+    for _ in range(_REPEATED):
+        try:
+            return refresh_history(table)
+        except CommitConflictError:
+            continue
+    return refresh_history(table)

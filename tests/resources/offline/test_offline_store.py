@@ -65,9 +65,12 @@ def test_a_store_that_does_not_answer_is_named() -> None:
         "AWS_REGION": "us-east-1",
         "max_retries": "0",
     }
-    table = OfflineStore("s3://bucket/prefix", options).table(feature_table(SPEND))
+    store = OfflineStore("s3://bucket/prefix", options)
 
-    with pytest.raises(StoreUnavailableError, match="the store at s3://bucket/prefix/") as refusal:
-        table.snapshot()
+    for read in (store.table(feature_table(SPEND)).snapshot, store.feature_groups):
+        with pytest.raises(StoreUnavailableError, match="the store at s3://bucket/pre") as refusal:
+            read()
 
-    assert "not to be shown" not in str(refusal.value)
+        assert not [
+            each for each in ("not to be shown", "\n", "\x1b") if each in str(refusal.value)
+        ]
