@@ -70,8 +70,10 @@ def test_every_row_served_after_a_crash_is_wholly_of_one_commit(tmp_path: Path) 
                 publishing.result()
 
         with LocalValkey(environment):
-            rows = {(generation, value) for _, generation, value in stage.served().values()}
-            assert rows == {(1, 1.0), (2, 2.0)}
+            served = stage.served()
+            rows = {(generation, value) for _, generation, value in served.values()}
+            assert len(served) == HOUSEHOLDS
+            assert rows <= {(1, 1.0), (2, 2.0)}  # a busy disk may not have got the second yet
             stage.publish(1)
             assert stage.verify().equal == HOUSEHOLDS
 
