@@ -6,7 +6,8 @@ from itertools import takewhile
 
 from .byte_column import ByteColumn
 from .fast_path import batches_of
-from .online_group import Claim, OnlineGroup
+from .group_state import Claim
+from .online_group import OnlineGroup
 
 
 @dataclass(frozen=True, slots=True)

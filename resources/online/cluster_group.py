@@ -17,7 +17,8 @@ from ...contract.order import FIRST, Order
 from .byte_column import ByteColumn, Integers
 from .cluster_store import ClusterStore
 from .fast_path import Advance, Batch, Look
-from .online_group import Claim, GroupState, OnlineGroup, Replacement
+from .group_state import Claim, GroupState
+from .online_group import OnlineGroup, Replacement
 from .shard_group import ShardGroup
 
 _REVISION_BITS = 40

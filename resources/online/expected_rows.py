@@ -12,7 +12,7 @@ from ...contract.rows import from_microseconds
 from ..offline.commit_log import Commit
 from ..offline.table_snapshot import TableSnapshot
 from .drawn_rows import Rows, drawn_rows
-from .online_group import GroupState
+from .group_state import GroupState
 from .projection import buckets_of, commit_of, commits_of, newest_rows, of_entities, scan_commit
 
 _SLICE_ROWS = 50_000

@@ -21,7 +21,7 @@ from ..offline.offline_store import OfflineStore
 from ..offline.table_spec import feature_table
 from .dropping import remains
 from .group_ids import allocated_ids
-from .online_group import GroupState
+from .group_state import GroupState
 from .online_store import OnlineStore
 from .opening import group_in
 from .projection import commits_of, newest_rows, scan_commit

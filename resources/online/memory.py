@@ -14,7 +14,7 @@ import polars as pl
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
-from .online_group import GroupState
+from .group_state import GroupState
 from .online_store import OnlineStore
 from .opening import group_in
 from .projection import commits_of, newest_per_entity, scan_commit

@@ -17,7 +17,7 @@ from ..offline.maintenance.maintained import Kept
 from ..offline.offline_store import OfflineStore
 from ..offline.offline_table import OfflineTable
 from ..offline.table_spec import feature_table
-from .online_group import GroupState
+from .group_state import GroupState
 from .online_store import OnlineStore
 from .opening import group_in
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ..offline.commit_log import Commit
-from .online_group import GroupState
+from .group_state import GroupState
 from .projection import end_order
 
 

@@ -19,7 +19,8 @@ from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
 from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
-from .online_group import Claim, OnlineGroup
+from .group_state import Claim
+from .online_group import OnlineGroup
 from .online_store import OnlineStore
 from .opening import group_in
 from .projection import end_order, newest_per_entity, scan_commit

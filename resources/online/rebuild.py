@@ -17,7 +17,8 @@ from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from .bulk_write import write_rows
 from .byte_column import ByteColumn
-from .online_group import Claim, OnlineGroup
+from .group_state import Claim
+from .online_group import OnlineGroup
 from .online_store import OnlineStore
 from .opening import group_in
 from .projection import buckets_of, newest_rows

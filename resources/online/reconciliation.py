@@ -17,7 +17,8 @@ from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
-from .online_group import GroupState, OnlineGroup
+from .group_state import GroupState
+from .online_group import OnlineGroup
 from .online_store import OnlineStore
 from .opening import group_in
 from .publication_state import is_covered, is_due, is_published

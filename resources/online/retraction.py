@@ -23,7 +23,8 @@ from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_spec import EVENT_TIMESTAMP
-from .online_group import Claim, GroupState, OnlineGroup
+from .group_state import Claim, GroupState
+from .online_group import OnlineGroup
 from .projection import commit_of, commits_of, newest_rows, scan_commit, window_of
 from .row_encoding import encode_keys, encode_values
 

@@ -8,7 +8,8 @@ arguments: a batch then needs one call, and not one for each of its hundreds of 
 from collections.abc import Sequence
 
 from .byte_column import ByteColumn
-from .online_group import Claim, OnlineGroup, Replacement, Reply
+from .group_state import Claim
+from .online_group import OnlineGroup, Replacement, Reply
 from .online_store import FUNCTIONS, read_replies, send
 from .wire import as_pairs, function_call_with_pairs, gets
 

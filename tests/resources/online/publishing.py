@@ -25,7 +25,8 @@ from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import OfflineTable
 from headrace.resources.offline.table_spec import feature_table
 from headrace.resources.online.bulk_write import Writes
-from headrace.resources.online.online_group import GroupState, OnlineGroup
+from headrace.resources.online.group_state import GroupState
+from headrace.resources.online.online_group import OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
 from headrace.resources.online.opening import group_in
 from headrace.resources.online.publisher import Publication, publish_partition

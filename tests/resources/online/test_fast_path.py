@@ -14,7 +14,8 @@ from headrace.contract.order import Order, decode_order, encode_order
 from headrace.resources.online.bulk_write import Writes, write_rows
 from headrace.resources.online.byte_column import ByteColumn
 from headrace.resources.online.fast_path import Advance, FastPath, Look, batches_of
-from headrace.resources.online.online_group import Claim, OnlineGroup
+from headrace.resources.online.group_state import Claim
+from headrace.resources.online.online_group import OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
 
 pytestmark = pytest.mark.server

@@ -9,7 +9,8 @@ from headrace.contract.errors import FencedError, HistoryLostError, StateLostErr
 from headrace.contract.keys import group_prefix, online_key
 from headrace.contract.order import Order, encode_order
 from headrace.contract.store_keys import watermark_key
-from headrace.resources.online.online_group import GroupState, OnlineGroup
+from headrace.resources.online.group_state import GroupState
+from headrace.resources.online.online_group import OnlineGroup
 from headrace.resources.online.online_store import OnlineStore
 
 pytestmark = pytest.mark.server
