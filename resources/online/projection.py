@@ -83,7 +83,9 @@ def of_entities(
     """
     key = list(group.entity.key_names)
     first = entities[key[0]]
-    near = pl.col(key[0]).is_between(first.min(), first.max())
+    # A text by itself would be the name of a column.
+    low, high = (pl.lit(bound, first.dtype) for bound in (first.min(), first.max()))
+    near = pl.col(key[0]).is_between(low, high)
     return rows.filter(near).join(entities.lazy(), on=key, how="semi")
 
 

@@ -66,7 +66,10 @@ def test_the_readmes_group_needs_one_file_to_be_computed_checked_published_and_l
             "offline/household_evenings",
             "online/household_evenings",
         ],
-        "checks": ["offline/household_evenings:rows_keep_their_rules"],
+        "checks": [
+            "offline/household_evenings:rows_keep_their_rules",
+            "online/household_evenings:online_matches_offline",
+        ],
     }
     assert [each["rows"] for each in made["partitions"]] == [1244]
     features = found["entities"][0]["features"]

@@ -15,7 +15,7 @@ import redis
 
 from headrace.contract.errors import OutOfMemoryError, StoreUnavailableError
 from headrace.contract.feature_group import Online
-from headrace.resources.online import online_store
+from headrace.resources.online import connecting
 from headrace.resources.online.local_valkey import LocalValkey
 from headrace.tests.faults.cutting_proxy import cutting_proxy
 from headrace.tests.faults.scenes import CORRECTION, Scene, Take
@@ -67,7 +67,7 @@ def pid_of(url: str) -> int:
 def test_a_store_that_stalls_for_longer_than_its_timeout_is_named(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(online_store, "_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setitem(connecting.OPTIONS, "socket_timeout", 0.3)
     take = scene.take()
     impatient = through(take, scene.url)
 

@@ -12,7 +12,7 @@ from headrace.contract.errors import (
     StateLostError,
     UnknownNameError,
 )
-from headrace.contract.feature_group import FeatureGroupSpec, Online
+from headrace.contract.feature_group import DType, EntitySpec, FeatureGroupSpec, JoinKey, Online
 from headrace.contract.rows import to_microseconds
 from headrace.resources.online.row_encoding import encode_values
 from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
@@ -331,3 +331,18 @@ def test_a_correction_takes_back_what_a_vacuum_by_other_means_made_unreadable(
 
     assert publication.rows_retracted == 1
     assert upsert.served() == {1: (day(1, 9), 2, 3.0)}
+
+
+def test_a_correction_takes_back_entities_that_are_known_by_texts(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    shop = EntitySpec("shop", (JoinKey("shop", DType.STRING),))
+    stage = stage_of(replace(group_of(Online.UPSERT), entity=shop), valkey_url, tmp_path)
+    stage.commit(1, [("north", 9, 1.0), ("", 9, 2.0), ("south", 9, 3.0)])
+    stage.publish(1)
+    stage.commit(1, [("north", 9, 1.5)])
+
+    publication = stage.publish(1)
+
+    assert publication.rows_retracted == 2
+    assert stage.verify().is_clean
