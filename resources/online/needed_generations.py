@@ -1,8 +1,9 @@
 """Which earlier generations of a group publishing and verifying still read.
 
-A publisher retracts what earlier generations of its partition left online, from the marker on; a
-proof compares with the generation that the marker, or the floor, names. So their rows have to stay
-until the marker stands at the newest (architecture, section 6).
+A publisher retracts what earlier generations of its partition left online: the finished one, and
+those whose publish began since. A proof compares with the generation that the marker, or the
+floor, names. So their rows have to stay until the marker stands at the newest (architecture,
+section 6).
 """
 
 from collections.abc import Iterator, Mapping
