@@ -18,6 +18,8 @@ COMMANDS = (
     "status",
     "preview",
     "materialize",
+    "quarantine",
+    "approve",
     "publish",
     "verify",
     "maintain",
