@@ -12,6 +12,7 @@ from ..schemas import Schema
 from .approval_check import approval_specs
 from .checks import check_spec
 from .metadata import Metadata, table_metadata
+from .partitions import backfills_in_chunks
 from .steps import Event, materialize_partitions
 
 
@@ -51,7 +52,7 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         key=each.key,
         deps=each.deps,
         partitions_def=each.partitions,
-        backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
+        backfill_policy=None if each.partitions is None else backfills_in_chunks(),
         check_specs=[
             check_spec(each.key, each.partitions, each.schema),
             *approval_specs(each.declared, each.key, each.partitions),

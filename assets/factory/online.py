@@ -14,7 +14,7 @@ from ..publishing import publish_partitions, register_services
 from .automation import when_inputs_change
 from .metadata import Metadata
 from .online_check import online_check_spec, online_evaluation
-from .partitions import partitions_definition
+from .partitions import backfills_in_chunks, partitions_definition
 from .steps import Event, materialization, outputs
 
 
@@ -35,7 +35,7 @@ def online_asset(
         deps=[offline],
         partitions_def=partitions,
         check_specs=[online_check_spec(key, partitions, group.spec.reference)],
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=backfills_in_chunks(),
         output_required=False,
         automation_condition=when_inputs_change(together=[offline], apart=[]),
         code_version=group.code_version,
