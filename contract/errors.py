@@ -40,6 +40,9 @@
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
     ├── ServerError                      the feature server did not answer a client
+    ├── CallError                        the feature server cannot answer a call now
+    │   ├── OverloadedError
+    │   └── DeadlineExceededError
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -493,6 +496,27 @@ class ServerError(HeadraceError):
         """Name the server by its address, the gRPC status and the reason."""
         self.server, self.code, self.reason = server, code, reason
         super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
+
+
+class CallError(HeadraceError):
+    """The feature server cannot answer a call now; nothing is wrong with the request."""
+
+
+class OverloadedError(CallError):
+    """The feature server has more to do than it can do in time, and refused a call at once."""
+
+    def __init__(self, *, what: str) -> None:
+        """Say of what there is too much."""
+        self.what = what
+        super().__init__(f"the feature server is overloaded: {what}; repeat the call later")
+
+
+class DeadlineExceededError(CallError):
+    """The caller's deadline passed before the answer was there."""
+
+    def __init__(self) -> None:
+        """Nothing is known but that it was too late."""
+        super().__init__("the deadline passed before the online store answered")
 
 
 class EnvironmentConflictError(HeadraceError):

@@ -4,10 +4,12 @@ import grpc
 
 from ..contract.errors import (
     CatalogueError,
+    DeadlineExceededError,
     HeadraceError,
     InvalidArgumentError,
     InvalidEntityError,
     InvalidFeatureReferenceError,
+    OverloadedError,
     StoreUnavailableError,
     TooLargeError,
     UnknownNameError,
@@ -21,6 +23,8 @@ _STATUS_CODES: dict[type[HeadraceError], grpc.StatusCode] = {
     TooLargeError: grpc.StatusCode.INVALID_ARGUMENT,
     StoreUnavailableError: grpc.StatusCode.UNAVAILABLE,
     CatalogueError: grpc.StatusCode.UNAVAILABLE,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
 REFUSALS = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT})

@@ -46,7 +46,7 @@ class AioServer:
     def __init__(self, settings: Settings) -> None:
         """Prepare a server; nothing is bound or connected yet."""
         self._settings = settings
-        self._reader = Reader(settings.redis_url, settings.store_timeout)
+        self._reader = Reader(settings.store)
         self._handler = Handler(settings.namespace, settings.limits, settings.clock())
         self._health = Health(frozenset({SERVICE}))
         self._refreshing: asyncio.Task[None] | None = None
