@@ -104,9 +104,7 @@ class _Rows:
         """The group's serialized `FeatureGroupRows`."""
         return self._group.header + self._frames(values, guard)
 
-    def framed_apart(
-        self, values: Sequence[bytes | None], guards: Sequence[bytes | None]
-    ) -> bytes:
+    def framed_apart(self, values: Sequence[bytes | None], guards: Sequence[bytes | None]) -> bytes:
         """The same of rows that were read apart, each with a guard of its own."""
         frames = [self._frames([row], guard) for row, guard in zip(values, guards, strict=True)]
         return self._group.header + b"".join(frames)
