@@ -25,6 +25,7 @@ class OneServer(Servers):
         commands = Mgets(settings.keys_at_once)
         self._node = Node(store, dial_of(settings), commands, shared)
         self._nodes = [self._node]
+        self._is_direct = not settings.from_replicas and not settings.cache_bytes
         if settings.from_replicas:
             self._nodes.append(Node(store, replica_dial_of(settings), commands, shared))
 
@@ -40,15 +41,15 @@ class OneServer(Servers):
 
     def route(self, ticket: Ticket[Any]) -> None:
         """Ask the primary, and nobody has to put anything together; or a replica."""
-        if len(self._nodes) == 1:
+        if self._is_direct:
             self._node.offer(ticket)
         else:
             gather = Gather(ticket)
-            self._share(gather, gather.rows(), self._nodes[-1])
+            self._share(gather, gather.rows(), self._nodes[-1], is_fresh=False)
 
     def again(self, gather: Gather, rows: Sequence[int]) -> None:
         """Ask the primary."""
-        self._share(gather, rows, self._node)
+        self._share(gather, rows, self._node, is_fresh=True)
 
     def redirected(self, share: Share, values: list[Any]) -> bool:  # noqa: ARG002
         """Nowhere."""
@@ -78,8 +79,8 @@ class OneServer(Servers):
         for node in reversed(self._nodes):
             node.close()
 
-    def _share(self, gather: Gather, rows: Sequence[int], node: Node) -> None:
+    def _share(self, gather: Gather, rows: Sequence[int], node: Node, *, is_fresh: bool) -> None:
         keys = gather.ticket.keys
         names = [keys[at] for at in (*gather.guards, *rows)]
-        is_first_hand = node is self._node
-        node.offer(Share(gather, rows, names, router=self, is_first_hand=is_first_hand))
+        share = Share(gather, rows, names, router=self, is_primary=node is self._node)
+        share.read(node, is_fresh=is_fresh)
