@@ -5,7 +5,7 @@ asked in the background: at first, when a node says that it does not have a slot
 again and again while a node does not answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from math import inf
 from time import monotonic
@@ -51,6 +51,11 @@ class Cluster(Servers):
         self._ask_at = self._mapped_by = inf
         self._map_breaker = Breaker(lambda _: None)
         self._reason = ""
+
+    @property
+    def nodes(self) -> Iterable[Node]:
+        """The nodes that have been read from."""
+        return self._nodes.values()
 
     @property
     def is_available(self) -> bool:

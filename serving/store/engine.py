@@ -15,6 +15,7 @@ from ..observing import Observer, Unobserved
 from ..reading import Reading, Result
 from ..settings import StoreSettings
 from .background import Background
+from .cache import Cache
 from .cluster import Cluster
 from .counters import Counters
 from .node import Shared
@@ -64,6 +65,12 @@ class Engine:
     def unavailable(self) -> tuple[str, ...]:
         """The servers that are not asked because they did not answer."""
         return self._servers.unavailable
+
+    @property
+    def caches(self) -> tuple[Cache, ...]:
+        """Of each server that is connected, what it has told."""
+        caches = (node.cache for node in self._servers.nodes)
+        return tuple(cache for cache in caches if cache is not None)
 
     @property
     def waiting_readings(self) -> int:

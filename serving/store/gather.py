@@ -107,6 +107,9 @@ class Source(Protocol):
     def recall(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
         """The values of keys that it has told and not revoked; `None` if nothing is kept at all."""
 
+    def spare(self, keys: int) -> None:
+        """Take note that so many keys need not be sent."""
+
     def offer(self, part: Part) -> None:
         """Have a part read."""
 
@@ -171,8 +174,10 @@ class Share(Part):
         }
         self.asked = [at for at in self.rows if at not in self._cached]
         if None not in found:
+            source.spare(len(found))
             self._answer(found[:count], {})
             return
+        source.spare(len(self._cached))
         missing = [key for key, row in zip(self.keys, found, strict=True) if row is None]
         self.keys = [*self.keys[:count], *missing[found[:count].count(None) :]]
         source.offer(self)

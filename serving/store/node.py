@@ -94,9 +94,11 @@ class Node:
         cache = self.cache
         if cache is None:
             return None
-        found = [cache.get(key) for key in keys]
-        self._shared.counters.cached += len(found) - found.count(None)
-        return found
+        return [cache.get(key) for key in keys]
+
+    def spare(self, keys: int) -> None:
+        """Take note that so many keys need not be sent."""
+        self._shared.counters.cached += keys
 
     def offer(self, part: Part) -> None:
         """Take a part on, or let it fail at once."""

@@ -30,9 +30,14 @@ class OneServer(Servers):
             self._nodes.append(Node(store, replica_dial_of(settings), commands, shared))
 
     @property
+    def nodes(self) -> list[Node]:
+        """The primary, and what is read as a replica."""
+        return self._nodes
+
+    @property
     def is_available(self) -> bool:
         """Whether any of them is asked at all."""
-        return any(node.is_available for node in self._nodes)
+        return any(node.is_available for node in self.nodes)
 
     @property
     def unavailable(self) -> tuple[str, ...]:
@@ -45,7 +50,7 @@ class OneServer(Servers):
             self._node.offer(ticket)
         else:
             gather = Gather(ticket)
-            self._share(gather, gather.rows(), self._nodes[-1], is_fresh=False)
+            self._share(gather, gather.rows(), self.nodes[-1], is_fresh=False)
 
     def again(self, gather: Gather, rows: Sequence[int]) -> None:
         """Ask the primary."""
@@ -57,26 +62,26 @@ class OneServer(Servers):
 
     def send_waiting(self) -> None:
         """Send what waits."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.send_waiting()
 
     def check(self, now: float) -> None:
         """Act on what did not happen in time."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.check(now)
 
     def next_event(self) -> float:
         """When `check` has to be called at the latest, in monotonic seconds."""
-        return min(node.next_event() for node in self._nodes)
+        return min(node.next_event() for node in self.nodes)
 
     def parts(self) -> Iterator[Part]:
         """Everything that waits or is in flight."""
-        for node in self._nodes:
+        for node in self.nodes:
             yield from node.parts()
 
     def close(self) -> None:
         """Close all connections; what waits or is in flight fails."""
-        for node in reversed(self._nodes):
+        for node in reversed(self.nodes):
             node.close()
 
     def _share(self, gather: Gather, rows: Sequence[int], node: Node, *, is_fresh: bool) -> None:
