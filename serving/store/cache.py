@@ -6,7 +6,7 @@ with it and is gone with it. It holds no absence: what is not there is asked for
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _OVERHEAD = 160  # bytes of an entry beside key and value: both objects' heads, and its links
 
@@ -30,12 +30,14 @@ class Cache:
         """How many values it holds."""
         return len(self._values)
 
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a key, if it is known."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
+    def recall(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, as far as they are known."""
+        values = self._values
+        found = list(map(values.get, keys))
+        for key, value in zip(keys, found, strict=True):
+            if value is not None:
+                values.move_to_end(key)
+        return found
 
     def fill(self, key: bytes, value: bytes) -> None:
         """Keep the value of a key, and let go of others if there is no room."""

@@ -30,6 +30,7 @@ from .ticket import Ticket
 _MOST_REDIRECTS = 5
 _ASK_AGAIN_AFTER = 0.5  # seconds, while a node does not answer
 _TAG = 4  # bytes of a row's key
+_NO_TAG = -1
 
 _Rows = Sequence[int]
 _Place = tuple[Address, bool]  # of a node, and whether it is read as a replica
@@ -85,9 +86,9 @@ class Cluster(Servers):
 
     def redirected(self, share: Share, values: list[Any]) -> bool:
         """See to errors; whether the share as a whole is read elsewhere, or cannot be."""
-        errors = [value for value in values if isinstance(value, ReplyError)]
-        if not errors:
+        if ReplyError not in set(map(type, values)):
             return False
+        errors = [value for value in values if isinstance(value, ReplyError)]
         if any(str(error).startswith("MOVED ") for error in errors):
             self._moved(share)
             return True
@@ -153,16 +154,16 @@ class Cluster(Servers):
     ) -> dict[int | None, list[int]]:
         if not rows:  # guards alone: those of any node will do
             return {0: []}
-        found: dict[int | None, list[int]] = {}
         owner_of_tag = slots.owner_of_tag
+        found: dict[int | None, list[int]] = {}
         for at in rows:
-            tag = keys[at][:_TAG]
-            owner = (
-                owner_of_tag[tag]
-                if tag in owner_of_tag
-                else slots.owners[slot_of(of_catalogue(keys[at]))]
-            )
-            found.setdefault(owner, []).append(at)
+            owner = owner_of_tag.get(keys[at][:_TAG], _NO_TAG)
+            if owner == _NO_TAG:
+                owner = slots.owners[slot_of(_row_name(keys[at]))]
+            if owner in found:
+                found[owner].append(at)
+            else:
+                found[owner] = [at]
         return found
 
     def _open(
@@ -175,7 +176,10 @@ class Cluster(Servers):
             place = replica if self._node(replica).is_available else place
         keys = gather.ticket.keys
         names = [self._guard_name(keys[at], primary) for at in gather.guards]
-        names += [_row_name(keys[at]) for at in rows]
+        if gather.has_rows_only:
+            names += [keys[at] for at in rows]
+        else:
+            names += [_row_name(keys[at]) for at in rows]
         share = Share(gather, rows, names, router=self, is_primary=not place[1])
         share.read(self._node(place), is_fresh=is_fresh)
 

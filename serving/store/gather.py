@@ -17,6 +17,7 @@ class Gather:
     Attributes:
         ticket: The reading.
         guards: The places of guards among its keys: each is read with every share.
+        has_rows_only: Whether all other keys are those of rows, none of the catalogue.
         redirects: How often it was sent elsewhere.
     """
 
@@ -29,6 +30,7 @@ class Gather:
         "_open",
         "_values",
         "guards",
+        "has_rows_only",
         "redirects",
         "ticket",
     )
@@ -36,7 +38,9 @@ class Gather:
     def __init__(self, ticket: Ticket[Any]) -> None:
         """Begin with nothing read."""
         self.ticket = ticket
-        self.guards = [at for at, key in enumerate(ticket.keys) if is_guard(key)]
+        beside = [at for at, key in enumerate(ticket.keys) if key[:1] != b"{"]
+        self.guards = [at for at in beside if is_guard(ticket.keys[at])]
+        self.has_rows_only = len(beside) == len(self.guards)
         self.redirects = 0
         self._values: Values = [UNREAD] * len(ticket.keys)
         self._copy_of = [0] * len(ticket.keys)
@@ -169,14 +173,14 @@ class Share(Part):
             source.offer(self)
             return
         count = len(self.gather.guards)
-        self._cached = {
-            at: row for at, row in zip(self.rows, found[count:], strict=True) if row is not None
-        }
-        self.asked = [at for at in self.rows if at not in self._cached]
         if None not in found:
             source.spare(len(found))
+            self._cached = dict(zip(self.rows, found[count:], strict=True))
             self._answer(found[:count], {})
             return
+        rows = zip(self.rows, found[count:], strict=True)
+        self._cached = {at: row for at, row in rows if row is not None}
+        self.asked = [at for at in self.rows if at not in self._cached]
         source.spare(len(self._cached))
         missing = [key for key, row in zip(self.keys, found, strict=True) if row is None]
         self.keys = [*self.keys[:count], *missing[found[:count].count(None) :]]
@@ -204,12 +208,12 @@ class Share(Part):
         self.gather.ticket.expire()
 
     def _answer(self, guards: Sequence[bytes | None], read: dict[int, bytes | None]) -> None:
-        rows = {**self._cached, **read}
+        rows = {**self._cached, **read} if self._cached and read else self._cached or read
         second_hand = self._cached if self.is_primary else rows
         doubtful = in_doubt(self.gather.guards, guards, second_hand) if second_hand else []
-        for at in doubtful:
-            del rows[at]
         if doubtful:
+            for at in doubtful:
+                del rows[at]
             self._router.again(self.gather, doubtful)
         self.gather.keep(self.number, guards, rows)
         self.gather.close()

@@ -127,17 +127,26 @@ class Link:
             problem = error
         finished: list[Flight] = []
         try:
-            while (reply := self._reader.gets()) is not False:
-                if type(reply) is PushNotification:
-                    self._changed(reply, finished)
-                    continue
-                flight = self.flights[0]
-                flight.replies.append(reply)
-                if len(flight.replies) == flight.expected:
-                    finished.append(self.flights.popleft())
+            self._sort(finished)
         except Exception as error:  # noqa: BLE001  # whatever it is: what follows cannot be trusted
             problem = error
         return finished, problem
+
+    def _sort(self, finished: list[Flight]) -> None:
+        """Give each reply to its flight, and take off those that are fully answered."""
+        gets, flight, missing = self._reader.gets, None, 0
+        while (reply := gets()) is not False:
+            if type(reply) is PushNotification:
+                self._changed(reply, finished)
+                continue
+            if flight is None:
+                flight = self.flights[0]
+                missing = flight.expected - len(flight.replies)
+            flight.replies.append(reply)
+            missing -= 1
+            if not missing:
+                finished.append(self.flights.popleft())
+                flight = None
 
     def close(self) -> None:
         """Close the connection: its unread replies are never read."""

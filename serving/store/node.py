@@ -92,9 +92,7 @@ class Node:
     def recall(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
         """The values that the cache has; `None` if there is none."""
         cache = self.cache
-        if cache is None:
-            return None
-        return [cache.get(key) for key in keys]
+        return None if cache is None else cache.recall(keys)
 
     def spare(self, keys: int) -> None:
         """Take note that so many keys need not be sent."""
