@@ -39,6 +39,7 @@
     │   ├── OutOfMemoryError
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
+    ├── LimitReachedError                the server lets no more in for now
     ├── ServerError                      the feature server did not answer a client
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
@@ -484,6 +485,15 @@ class CommitConflictError(StoreError):
             f" at the same time ({reason});"
             " run the partition again",
         )
+
+
+class LimitReachedError(HeadraceError):
+    """The server lets no more in for now; the same request may be answered a little later."""
+
+    def __init__(self, *, subject: str, limit: str) -> None:
+        """Say whose limit it is, and how much that allows."""
+        self.subject, self.limit = subject, limit
+        super().__init__(f"{subject}: the limit of {limit} is reached; try again later")
 
 
 class ServerError(HeadraceError):
