@@ -68,6 +68,31 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How the online store is read.
+
+    Attributes:
+        url: Where it is, in one of the forms of `contract.store_address`.
+        timeout: How long one read may take before its calls are UNAVAILABLE and the connection is
+            given up. Longer than a lost packet takes to be sent again (Linux waits 200 ms at
+            least), shorter than a caller waits: nothing else is delayed meanwhile.
+        connect_timeout: How long a read waits for a connection, and a probe for its answer.
+        flights: Reads in flight at once on each connection.
+        keys_at_once: Keys of one command, so that the store stays responsive to others.
+        waiting_readings: Readings that may wait to be sent; more are RESOURCE_EXHAUSTED.
+        waiting_keys: Keys that may.
+    """
+
+    url: str
+    timeout: timedelta = timedelta(milliseconds=250)
+    connect_timeout: timedelta = timedelta(seconds=1)
+    flights: int = 4
+    keys_at_once: int = 10_000
+    waiting_readings: int = 4_096
+    waiting_keys: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a feature server process depends on.
 
@@ -75,7 +100,6 @@ class Settings:
         bind: `host:port` (port 0: any free one) or `unix:/path`.
         clock: Reads the home's clock; called at every refresh, because a frozen clock may be moved.
         refresh_every: How often the catalogue is compared; a flip reaches the server within it.
-        store_timeout: How long one read of the store may take before its calls are UNAVAILABLE.
         drain: How long calls in flight may take to finish after SIGTERM.
         rates: How often callers may call, and groups be asked for.
         tls: Certificates; plaintext without.
@@ -83,12 +107,11 @@ class Settings:
     """
 
     bind: str
-    redis_url: str
+    store: StoreSettings
     namespace: str
     clock: Callable[[], Clock]
     limits: Limits = Limits()
     refresh_every: timedelta = timedelta(seconds=1)
-    store_timeout: timedelta = timedelta(milliseconds=500)
     drain: timedelta = timedelta(seconds=10)
     rates: RateLimits = RateLimits()
     tls: TlsSettings | None = None
@@ -104,7 +127,7 @@ class Settings:
         environment.clock()
         return cls(
             bind=bind,
-            redis_url=environment.redis_url,
+            store=StoreSettings(environment.redis_url),
             namespace=environment.namespace,
             clock=partial(recorded_clock, environment.home, None),
         )

@@ -6,11 +6,13 @@ import grpc
 
 from ..contract.errors import (
     CatalogueError,
+    DeadlineExceededError,
     HeadraceError,
     InvalidArgumentError,
     InvalidEntityError,
     InvalidFeatureReferenceError,
     LimitReachedError,
+    OverloadedError,
     StoreUnavailableError,
     TooLargeError,
     UnknownNameError,
@@ -28,6 +30,8 @@ _STATUS_CODES: dict[type[HeadraceError], grpc.StatusCode] = {
     LimitReachedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailableError: grpc.StatusCode.UNAVAILABLE,
     CatalogueError: grpc.StatusCode.UNAVAILABLE,
+    OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 
 REFUSALS = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT})

@@ -46,7 +46,7 @@ class AioServer:
         self._settings, self._observer = settings, observer or Unobserved()
         limits = settings.limits
         self._admission = Admission(settings.rates)
-        self._reader = Reader(settings.redis_url, settings.store_timeout)
+        self._reader = Reader(settings.store, observer)
         self.handler = Handler(
             settings.namespace, limits, settings.clock(), admission=self._admission
         )

@@ -6,7 +6,6 @@ alone while there is something to do for the other.
 """
 
 import logging
-import time
 from typing import Any
 
 import grpc
@@ -18,7 +17,6 @@ from ...contract.errors import (
     StoreUnavailableError,
 )
 from ..admission import Admission, caller_name
-from ..blocking_engine import Engine
 from ..contracts import Snapshot
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
@@ -27,6 +25,7 @@ from ..observing import Observer, Unobserved
 from ..reading import Reading
 from ..settings import Settings
 from ..status_codes import status_of
+from ..store.engine import Engine
 from ..tls import server_credentials
 from .abandoned import AbandonedCalls
 from .addresses import check_address, taken
@@ -69,7 +68,7 @@ class LeanServer:
             requests=_REQUESTS,
             limit=open_at_most(limits),
         )
-        self._engine = Engine(settings)
+        self._engine = Engine(settings.store, observer)
         self._shared = Shared(
             self._loop, self._engine, observer or Unobserved(), AbandonedCalls(limits.abandoned)
         )
@@ -101,7 +100,11 @@ class LeanServer:
             PortTakenError: The address is in use.
             InvalidArgumentError: It cannot be listened on for another reason.
         """
-        address = self._listen()
+        try:
+            address = self._listen()
+        except Exception:
+            self._engine.close()
+            raise
         self._loop.turn = self._turn
         self._refresh()
         while self._shared.readings:
@@ -234,11 +237,7 @@ class LeanServer:
         except HeadraceError as error:
             self._refreshed(error)
         else:
-            self._engine.submit(
-                self.handler.refresh(),
-                self._refreshed,
-                deadline=time.monotonic() + self._settings.store_timeout.total_seconds(),
-            )
+            self._engine.submit(self.handler.refresh(), self._refreshed)
 
     def _refreshed(self, result: Snapshot | Exception) -> None:
         self._shared.readings -= 1

@@ -3,17 +3,20 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 
-from ..blocking_engine import Engine, Ticket
 from ..observing import Observer
 from ..reading import Reading
 from ..status_codes import status_of
+from ..store.engine import Engine
 from .abandoned import AbandonedCalls
 from .completion_queue import receive_close, receive_message, send_answer, send_status, with_close
 from .lean_loop import Accepted, LeanLoop
+
+if TYPE_CHECKING:
+    from ..store.ticket import Ticket
 
 Answer = Callable[[bytes], Reading[bytes]]
 
@@ -81,7 +84,7 @@ class UnaryCall:
         self._shared, self._accepted, self._name, self._answer = shared, accepted, name, answer
         self._is_over = self._is_watched = False
         self._open_parts = 1
-        self._ticket: Ticket | None = None
+        self._ticket: Ticket[bytes] | None = None
         self._since = time.monotonic()
         shared.waiting[self] = self._since
         shared.loop.start(accepted.call, receive_message(), self)

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import grpc
 
 from ...contract.errors import HeadraceError
-from ..blocking_engine import Ticket
 from ..handler import Handler
 from ..health import Health, asked_service
 from ..status_codes import status_of
@@ -16,6 +16,9 @@ from .lean_loop import Accepted
 from .lean_streams import Stream
 from .methods import DRAINING
 from .reflection import Reflection
+
+if TYPE_CHECKING:
+    from ..store.ticket import Ticket
 
 
 class FeatureStream:
@@ -41,7 +44,7 @@ class FeatureStream:
         """
         self._shared, self._handler = shared, handler
         self._admit, self._closed = admit, closed
-        self._tickets: dict[int, Ticket | None] = {}
+        self._tickets: dict[int, Ticket[bytes] | None] = {}
         self._deadline = accepted.monotonic_deadline()
         self._begun = 0
         self._is_ending: tuple[grpc.StatusCode, str] | None = None

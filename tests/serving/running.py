@@ -6,14 +6,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from headrace.contract.clock import Clock
-from headrace.serving.settings import Settings
+from headrace.contract.errors import ServerError
+from headrace.serving.settings import Settings, StoreSettings
 from headrace.serving.transports.aio import AioServer
 from headrace.serving.transports.lean import LeanServer
 from headrace.tests.serving.publishing import NOW
@@ -26,11 +28,10 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
     """A server on a free port, at the frozen instant of the tests."""
     chosen: dict[str, Any] = {
         "bind": "127.0.0.1:0",
-        "redis_url": url,
+        "store": StoreSettings(url, timeout=timedelta(seconds=5)),
         "namespace": "default",
         "clock": lambda: Clock(NOW),
         "refresh_every": timedelta(milliseconds=50),
-        "store_timeout": timedelta(seconds=5),
     }
     return Settings(**{**chosen, **changes})
 
@@ -78,6 +79,17 @@ def served_aio(chosen: Settings) -> Iterator[str]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def patiently(call: Callable[[], _Result]) -> _Result:
+    """What a call returns once its server answers again."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return call()
+        except ServerError:
+            assert time.monotonic() < deadline, "it never answered again"
+            time.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from headrace.contract.clock import Clock
 from headrace.contract.errors import InvalidArgumentError, PortTakenError, ServerError
 from headrace.contract.status import Status
 from headrace.serving.client import FeatureClient
-from headrace.serving.settings import Limits
+from headrace.serving.settings import Limits, StoreSettings
 from headrace.serving.transports.methods import REFLECTION_SERVICES, SERVICE
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import NOW, Publisher, group
-from headrace.tests.serving.running import Gate, served, settings
+from headrace.tests.serving.running import Gate, patiently, served, settings
 
 pytestmark = pytest.mark.server
 
@@ -151,7 +151,8 @@ def test_a_watcher_hears_when_the_store_is_lost_when_it_is_back_and_when_the_ser
     with ExitStack() as stack:
         gate = stack.enter_context(Gate(valkey_url))
         with served(
-            settings(gate.url, store_timeout=timedelta(milliseconds=100)), transport
+            settings(gate.url, store=StoreSettings(gate.url, timedelta(milliseconds=100))),
+            transport,
         ) as address:
             channel = stack.enter_context(grpc.insecure_channel(address))
             watched = watch(channel)
@@ -170,7 +171,7 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     with Gate(valkey_url) as gate:
-        quick = settings(gate.url, store_timeout=timedelta(milliseconds=100))
+        quick = settings(gate.url, store=StoreSettings(gate.url, timedelta(milliseconds=100)))
         with served(quick, transport) as address, FeatureClient(address) as client:
             client.get_online_features([SPEND], entities={"household_id": [1]})
             gate.open.clear()
@@ -180,7 +181,9 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
             listed = client.list_feature_groups()
             contracts = client.get_contracts([SPEND])
             gate.open.set()
-            healed = client.get_online_features([SPEND], entities={"household_id": [1]})
+            healed = patiently(
+                lambda: client.get_online_features([SPEND], entities={"household_id": [1]})
+            )
 
     assert failed.value.code == "UNAVAILABLE"
     assert "the store at redis://127.0.0.1:" in failed.value.reason
