@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from ..contract.errors import HeadraceError, RefusedRequestError, ServerError
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from .contract_messages import GroupContract
 from .conversation import Conversation, Exchange, Question, Request, Result
 from .entity_columns import Entities
@@ -19,7 +20,7 @@ from .status_codes import REFUSALS
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["FeatureService"]
 _METHODS: dict[type[Message], tuple[str, type[Message]]] = {
-    pb.GetOnlineFeaturesRequest: ("GetOnlineFeatures", pb.GetOnlineFeaturesResponse),
+    pb.GetOnlineFeaturesRequest: ("GetOnlineFeatures", RawOnlineFeatures),
     pb.GetContractRequest: ("GetContract", pb.GetContractResponse),
     pb.ListFeatureGroupsRequest: ("ListFeatureGroups", pb.ListFeatureGroupsResponse),
 }

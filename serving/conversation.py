@@ -8,15 +8,18 @@ which answers name: one round trip per lookup once they are known, and a flip is
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar, get_args
 
 from ..contract.errors import InvalidArgumentError, RequestError, ServerError, UnknownNameError
 from ..contract.feature_group import FeatureReference, FeatureSpec
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from ..contract.references import parse_reference
 from .contract_messages import GroupContract, group_contract
 from .entity_columns import Columns, Entities, entity_columns, typed_columns
-from .online_features import FeatureColumn, GroupRows, OnlineFeatures, Stale
+from .group_rows import GroupRows
+from .online_features import AnswerColumns, FeatureColumn, OnlineFeatures, Stale
 
 Result = TypeVar("Result")
 Request: TypeAlias = (
@@ -25,7 +28,9 @@ Request: TypeAlias = (
 Exchange: TypeAlias = Generator[Request, Any, Result]
 
 _GroupName: TypeAlias = tuple[str, int | None]
+_References: TypeAlias = tuple[FeatureReference, ...]
 _ATTEMPTS = 3
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ class Conversation:
         self._groups: dict[_GroupName, GroupContract] = {}
         self._contracts: dict[str, GroupContract] = {}
         self._services: dict[str, pb.FeatureServiceContract] = {}
+        self._answers: dict[tuple[_References, tuple[str, ...]], AnswerColumns] = {}
 
     def look_up(self, question: Question) -> Exchange[OnlineFeatures]:
         """Ask for feature values.
@@ -121,12 +127,12 @@ class Conversation:
         for _ in range(_ATTEMPTS):
             references, service_id = yield from self._references(question)
             columns = yield from self._columns(question, references)
-            response: pb.GetOnlineFeaturesResponse = yield question.request(columns)
+            response: RawOnlineFeatures = yield question.request(columns)
             if response.service_id == service_id:
                 groups = yield from self._group_rows(response)
                 return OnlineFeatures(
                     columns,
-                    _feature_columns(references, groups),
+                    self._answer_columns(references, groups),
                     groups,
                     answered_at=response.answered_at,
                     stale=question.stale,
@@ -149,10 +155,10 @@ class Conversation:
         references, _ = yield from self._references(question)
         return (yield from self._ask_contracts(_group_names(references)))
 
-    def _references(self, question: Question) -> Exchange[tuple[list[FeatureReference], str]]:
+    def _references(self, question: Question) -> Exchange[tuple[_References, str]]:
         """The features asked for; those of a service as it is remembered, with its id."""
         if not question.feature_service:
-            return [parse_reference(text) for text in question.features], ""
+            return _parsed(question.features), ""
         service = self._services.get(question.feature_service)
         if service is None:
             response: pb.GetContractResponse = yield pb.GetContractRequest(
@@ -160,7 +166,7 @@ class Conversation:
             )
             (service,) = response.feature_services
             self._services[question.feature_service] = service
-        return [parse_reference(text) for text in service.features], service.service_id
+        return _parsed(tuple(service.features)), service.service_id
 
     def _columns(
         self, question: Question, references: Sequence[FeatureReference]
@@ -185,7 +191,19 @@ class Conversation:
             self._groups[name] = self._contracts[contract.contract_id] = contract
         return contracts
 
-    def _group_rows(self, response: pb.GetOnlineFeaturesResponse) -> Exchange[list[GroupRows]]:
+    def _answer_columns(
+        self, references: _References, groups: Sequence[GroupRows]
+    ) -> AnswerColumns:
+        """The features asked for, as the contracts of this answer have them."""
+        key = (references, tuple(group.contract.contract_id for group in groups))
+        known = self._answers.get(key)
+        if known is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            known = self._answers[key] = AnswerColumns(_feature_columns(references, groups))
+        return known
+
+    def _group_rows(self, response: RawOnlineFeatures) -> Exchange[list[GroupRows]]:
         """The answer's groups, each with the contract that it names."""
         groups = []
         for answered in response.groups:
@@ -193,8 +211,13 @@ class Conversation:
             if contract is None:
                 exact = (answered.feature_group, answered.version)
                 (contract,) = yield from self._ask_contracts([exact])
-            groups.append(GroupRows(contract, answered.rows))
+            groups.append(GroupRows(contract, list(answered.rows)))
         return groups
+
+
+@lru_cache(_REMEMBERED)
+def _parsed(features: tuple[str, ...]) -> _References:
+    return tuple(parse_reference(text) for text in features)
 
 
 def _group_names(references: Sequence[FeatureReference]) -> list[_GroupName]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headrace.contract.clock import Clock
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
+from headrace.contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from headrace.serving.conversation import Conversation, Exchange, Question
 from headrace.serving.entity_columns import Entities
 from headrace.serving.handler import Handler
@@ -45,7 +46,7 @@ def converse(exchange: Exchange[_Result], answering: Handler, memory: Memory) ->
     methods: dict[type[Message], tuple[Callable[[bytes], Reading[bytes]], type[Message]]] = {
         pb.GetOnlineFeaturesRequest: (
             answering.get_online_features,
-            pb.GetOnlineFeaturesResponse,
+            RawOnlineFeatures,
         ),
         pb.GetContractRequest: (answering.get_contract, pb.GetContractResponse),
     }
