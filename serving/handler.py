@@ -16,6 +16,7 @@ from ..contract.references import parse_reference
 from ..contract.rows import to_microseconds
 from .contracts import ServedGroup, ServedService, Snapshot, load
 from .lookup import Lookup
+from .observing import UNOBSERVED, Observer
 from .query import malformed, parse_query
 from .reading import Reading
 from .settings import Limits
@@ -31,9 +32,11 @@ class Handler:
         clock: By which ages are judged.
     """
 
-    def __init__(self, namespace: str, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, namespace: str, limits: Limits, clock: Clock, observer: Observer = UNOBSERVED
+    ) -> None:
         """Begin without a catalogue; the first request reads it if no `refresh` did."""
-        self._namespace, self._limits = namespace, limits
+        self._namespace, self._limits, self._observer = namespace, limits, observer
         self.clock = clock
         self.snapshot: Snapshot | None = None
 
@@ -71,6 +74,8 @@ class Handler:
                 lookup = plan(newer)
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
+        for tally in answer.tallies:
+            self._observer.rows(*tally)
         return answer.body
 
     def get_contract(self, raw: bytes) -> Reading[bytes]:
