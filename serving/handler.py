@@ -17,6 +17,7 @@ from ..contract.rows import to_microseconds
 from .admission import Admission
 from .contracts import ServedGroup, ServedService, Snapshot, load
 from .lookup import Lookup
+from .observing import UNOBSERVED, Observer
 from .query import Query, checked_query, malformed, parse_query
 from .reading import Reading
 from .settings import Limits, RateLimits
@@ -33,10 +34,16 @@ class Handler:
     """
 
     def __init__(
-        self, namespace: str, limits: Limits, clock: Clock, admission: Admission | None = None
+        self,
+        namespace: str,
+        limits: Limits,
+        clock: Clock,
+        *,
+        admission: Admission | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         """Begin without a catalogue; the first request reads it if no `refresh` did."""
-        self._namespace, self._limits = namespace, limits
+        self._namespace, self._limits, self._observer = namespace, limits, observer
         self._admission = admission or Admission(RateLimits())
         self.clock = clock
         self.snapshot: Snapshot | None = None
@@ -89,6 +96,8 @@ class Handler:
                 lookup = plan(newer)
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
+        for tally in answer.tallies:
+            self._observer.rows(*tally)
         return answer.body
 
     def get_contract(self, raw: bytes) -> Reading[bytes]:

@@ -93,6 +93,25 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RestSettings:
+    """How the server answers over HTTP.
+
+    Attributes:
+        bind: `host:port` (port 0: any free one); `None`: there is no REST.
+        calls: Calls that are answered at once; more are told to come again.
+        values: Feature values of one answer: entities times features.
+        body_bytes: The longest body.
+        body_timeout: How long a caller may take to send one.
+    """
+
+    bind: str | None = None
+    calls: int = 100
+    values: int = 100_000
+    body_bytes: int = 4 * 2**20
+    body_timeout: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a feature server process depends on.
 
@@ -111,6 +130,7 @@ class Settings:
     namespace: str
     clock: Callable[[], Clock]
     limits: Limits = Limits()
+    rest: RestSettings = RestSettings()
     refresh_every: timedelta = timedelta(seconds=1)
     drain: timedelta = timedelta(seconds=10)
     rates: RateLimits = RateLimits()

@@ -16,7 +16,7 @@ from ..admission import Admission, caller_name
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
 from ..health import Health
-from ..observing import Observer, Unobserved
+from ..observing import UNOBSERVED, Observer
 from ..reader import Reader
 from ..settings import Settings
 from ..status_codes import status_of
@@ -43,12 +43,16 @@ class AioServer:
 
     def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
         """Prepare a server; nothing is bound or connected yet."""
-        self._settings, self._observer = settings, observer or Unobserved()
+        self._settings, self._observer = settings, observer or UNOBSERVED
         limits = settings.limits
         self._admission = Admission(settings.rates)
         self._reader = Reader(settings.store, observer)
         self.handler = Handler(
-            settings.namespace, limits, settings.clock(), admission=self._admission
+            settings.namespace,
+            limits,
+            settings.clock(),
+            admission=self._admission,
+            observer=observer or UNOBSERVED,
         )
         self.health = Health(frozenset({SERVICE}))
         self._streams = FeatureStreams(self._reader, self.handler, self._observer)

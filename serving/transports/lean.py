@@ -21,7 +21,7 @@ from ..contracts import Snapshot
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
 from ..health import Health
-from ..observing import Observer, Unobserved
+from ..observing import UNOBSERVED, Observer
 from ..reading import Reading
 from ..settings import Settings
 from ..status_codes import status_of
@@ -59,7 +59,11 @@ class LeanServer:
         limits = settings.limits
         self._admission = Admission(settings.rates)
         self.handler = Handler(
-            settings.namespace, limits, settings.clock(), admission=self._admission
+            settings.namespace,
+            limits,
+            settings.clock(),
+            admission=self._admission,
+            observer=observer or UNOBSERVED,
         )
         self.health = Health(frozenset({SERVICE}))
         self._loop = LeanLoop(
@@ -70,7 +74,7 @@ class LeanServer:
         )
         self._engine = Engine(settings.store, observer)
         self._shared = Shared(
-            self._loop, self._engine, observer or Unobserved(), AbandonedCalls(limits.abandoned)
+            self._loop, self._engine, observer or UNOBSERVED, AbandonedCalls(limits.abandoned)
         )
         self._is_authenticated = settings.tls is not None and settings.tls.client_ca is not None
         self._is_stopping = False
