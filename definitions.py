@@ -6,6 +6,7 @@ from .assets.discovery import discover
 from .assets.factory.asset_graph import build_assets
 from .contract.environment import Environment
 from .resources.deployments import Deployment
+from .resources.executors import executor_of
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
 from .sensors.schedules import (
@@ -24,11 +25,7 @@ def defs() -> dg.Definitions:
 
 
 def build_definitions(environment: Environment) -> dg.Definitions:
-    """The definitions of an environment: its packages, its stores, its clock.
-
-    Steps run one after the other in the process of their run: starting a process for each costs ten
-    seconds, most steps take less than one.
-    """
+    """The definitions of an environment: its packages, its stores, its clock, its executor."""
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
     services = list(declarations.services.values())
@@ -37,7 +34,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     deployment = Deployment.of(environment)
     return dg.Definitions(
         assets=build_assets(declarations, clock),
-        executor=dg.in_process_executor,
+        executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,
             "io_manager": FrameIOManager.of(deployment.offline),

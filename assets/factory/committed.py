@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from ...resources.deployments import Deployment
-from ..declarations import Dimension, FeatureGroup, Source
+from ..declarations import Dimension, FeatureGroup, Source, Tags
 from ..model_inputs import TrainingSet
 from ..schemas import Schema
 from .checks import check_spec
 from .metadata import Metadata, table_metadata
+from .pods import op_tags
 from .steps import Event, materialize_partitions
 
 
@@ -40,6 +41,7 @@ class Committed:
     freshness: dg.FreshnessPolicy | None = None
     automation: dg.AutomationCondition | None = None
     lineage: Callable[[], Metadata] = field(default=no_lineage)
+    resources: Tags = ()
 
 
 def committed_asset(each: Committed) -> dg.AssetsDefinition:
@@ -60,6 +62,7 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         group_name=each.group_name,
         kinds={"delta", "polars"},
         metadata=constant,
+        op_tags=op_tags(each.resources),
         owners=each.owners,
         pool="/".join(each.key.path),  # one writer per table
         tags=dict(each.tags),

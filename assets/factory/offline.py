@@ -29,6 +29,7 @@ def offline_asset(group: FeatureGroup, clock: Clock) -> dg.AssetsDefinition:
             freshness=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
             automation=_automation(group),
             lineage=lambda: lineage_of(group),
+            resources=group.resources,
         )
     )
 
