@@ -15,6 +15,7 @@ from .sensors.schedules import (
     maintenance_schedule,
     source_schedule,
 )
+from .sensors.traced_runs import trace_sensors
 from .sensors.unpublished import unpublished_sensor
 
 
@@ -45,5 +46,9 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
         ],
-        sensors=[automation_sensor(), *([unpublished_sensor(groups, services)] if groups else [])],
+        sensors=[
+            automation_sensor(),
+            *([unpublished_sensor(groups, services)] if groups else []),
+            *trace_sensors(),
+        ],
     )

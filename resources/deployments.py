@@ -32,7 +32,10 @@ class Shape:
     steps_at_once: int
 
 
-SHAPES = dict(zip(DEPLOYMENTS, (Shape(False, 1), Shape(True, 4), Shape(True, 16)), strict=True))
+_LOCAL = Shape(is_shared=False, steps_at_once=1)
+_STAGING = Shape(is_shared=True, steps_at_once=4)
+_PRODUCTION = Shape(is_shared=True, steps_at_once=16)
+SHAPES = dict(zip(DEPLOYMENTS, (_LOCAL, _STAGING, _PRODUCTION), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

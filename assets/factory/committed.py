@@ -13,6 +13,7 @@ from .checks import check_spec
 from .metadata import Metadata, table_metadata
 from .pods import op_tags
 from .steps import Event, materialize_partitions
+from .tracing import traced
 
 
 def no_lineage() -> Metadata:
@@ -71,6 +72,8 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
         metadata = {**constant, **each.lineage()}
-        yield from materialize_partitions(context, each.declared, deployment, metadata)
+        yield from traced(
+            context, materialize_partitions(context, each.declared, deployment, metadata)
+        )
 
     return commit

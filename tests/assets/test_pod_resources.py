@@ -56,13 +56,17 @@ def test_other_resources_are_no_other_computation() -> None:
     [
         (
             {"memroy": "8Gi"},
-            "there is no resource 'memroy'. Use 'cpu', 'memory', 'ephemeral-storage', or a device as"
-            + " 'nvidia.com/gpu'",
+            (
+                "there is no resource 'memroy'. Use 'cpu', 'memory', 'ephemeral-storage', or a"
+                " device as 'nvidia.com/gpu'"
+            ),
         ),
         (
             {"memory": "8GB"},
-            "'8GB' is no quantity of memory. Write bytes as a string with a unit of Kubernetes:"
-            + ' "8Gi", "512Mi", "2G"',
+            (
+                "'8GB' is no quantity of memory. Write bytes as a string with a unit of Kubernetes:"
+                ' "8Gi", "512Mi", "2G"'
+            ),
         ),
         (
             {"cpu": 2},
