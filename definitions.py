@@ -34,7 +34,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     tables = declarations.tables
     deployment = Deployment.of(environment)
     return dg.Definitions(
-        assets=build_assets(declarations, clock),
+        assets=build_assets(declarations, clock, in_shards=deployment.shape.is_shared),
         executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,

@@ -47,6 +47,7 @@ from .schemas import (
     schema_columns,
     schema_in_words,
 )
+from .shards.sharding import checked_shards
 from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
@@ -166,6 +167,7 @@ def feature_group(
     tags: Mapping[str, str] = _NO_TAGS,
     status: str = "active",
     resources: Mapping[str, str] = _NO_RESOURCES,
+    shards: int = 1,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
 
@@ -184,6 +186,8 @@ def feature_group(
         tags: What else to show beside it.
         status: `"experimental"`, `"active"` or `"deprecated"`.
         resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
+        shards: How many pods compute a partition together, each some of its buckets; for functions
+            that make an entity's rows from that entity's rows alone.
     """
 
     def declare(function: Transform) -> FeatureGroup:
@@ -224,6 +228,7 @@ def feature_group(
             lateness=lateness,
             buckets=buckets,
             resources=checked_resources(subject, resources),
+            shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
         )
 

@@ -187,6 +187,7 @@ class FeatureGroup:
         lateness: How long after a partition's end its inputs may still arrive in normal operation.
         code_version: Changes when what the function computes may have changed.
         resources: What its steps ask of Kubernetes.
+        shards: How many steps compute a partition together where each has a pod of its own.
     """
 
     spec: FeatureGroupSpec
@@ -201,6 +202,7 @@ class FeatureGroup:
     buckets: int
     code_version: str
     resources: Tags = ()
+    shards: int = 1
 
     __repr__ = _shown
 

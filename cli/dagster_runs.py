@@ -168,7 +168,7 @@ def _failures(event: dg.DagsterEvent) -> list[Failure]:
     if not event.is_step_failure:
         return []
     failed = event.step_failure_data
-    asset = (event.step_key or "").replace("__", "/")
+    asset = (event.step_key or "").partition(".")[0].replace("__", "/")  # behind it: a shard
     named = failed.user_failure_data and failed.user_failure_data.metadata.get("failed_partitions")
     if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, dict):
         return [Failure(asset, key, str(reason)) for key, reason in named.value.items()]

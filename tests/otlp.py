@@ -45,7 +45,9 @@ def receiver() -> Iterator[Receiver]:
     """A receiver on a port of its own."""
     server = grpc.server(futures.ThreadPoolExecutor(2))
     found = Receiver()
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(found, server)
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]
+        found, server
+    )
     found.endpoint = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     try:

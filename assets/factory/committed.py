@@ -44,17 +44,27 @@ class Committed:
     lineage: Callable[[], Metadata] = field(default=no_lineage)
     resources: Tags = ()
 
+    @property
+    def constant(self) -> Metadata:
+        """What is said of the asset, and of each of its partitions."""
+        return table_metadata(self.declared.table, self.schema)
+
+    @property
+    def checks(self) -> Sequence[dg.AssetCheckSpec]:
+        """The checks that it makes before it commits."""
+        return [check_spec(self.key, self.partitions, self.schema)]
+
 
 def committed_asset(each: Committed) -> dg.AssetsDefinition:
     """One asset with its blocking check, that computes any number of partitions in one run."""
-    constant = table_metadata(each.declared.table, each.schema)
+    constant = each.constant
 
     @dg.asset(
         key=each.key,
         deps=each.deps,
         partitions_def=each.partitions,
         backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
-        check_specs=[check_spec(each.key, each.partitions, each.schema)],
+        check_specs=each.checks,
         output_required=False,
         automation_condition=each.automation,
         code_version=each.declared.code_version,
