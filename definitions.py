@@ -7,6 +7,7 @@ from .assets.factory.asset_graph import build_assets, build_checks
 from .contract.clock import Clock
 from .contract.environment import Environment
 from .resources.deployments import Deployment
+from .resources.executors import executor_of
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
 from .sensors.freshness import freshness_sensor
@@ -16,6 +17,7 @@ from .sensors.schedules import (
     maintenance_schedule,
     source_schedule,
 )
+from .sensors.traced_runs import trace_sensors
 from .sensors.unpublished import unpublished_sensor
 
 
@@ -26,20 +28,16 @@ def defs() -> dg.Definitions:
 
 
 def build_definitions(environment: Environment) -> dg.Definitions:
-    """The definitions of an environment: its packages, its stores, its clock.
-
-    Steps run one after the other in the process of their run: starting a process for each costs ten
-    seconds, most steps take less than one.
-    """
+    """The definitions of an environment: its packages, its stores, its clock, its executor."""
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables
     deployment = Deployment.of(environment)
     return dg.Definitions(
-        assets=build_assets(declarations, clock),
+        assets=build_assets(declarations, clock, in_shards=deployment.shape.is_shared),
         asset_checks=build_checks(declarations, clock),
-        executor=dg.in_process_executor,
+        executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,
             "io_manager": FrameIOManager.of(deployment.offline),
@@ -50,7 +48,11 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
         ],
-        sensors=[automation_sensor(), *(_group_sensors(declarations, clock) if groups else [])],
+        sensors=[
+            automation_sensor(),
+            *(_group_sensors(declarations, clock) if groups else []),
+            *trace_sensors(),
+        ],
     )
 
 

@@ -61,6 +61,7 @@ class Source:
         reader: From `start` and `end` to the rows with start <= event timestamp < end.
         start: Where the history, and so the first partition, begins.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        resources: What its steps ask of Kubernetes.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Source:
     description: str
     tags: Tags
     code_version: str
+    resources: Tags = ()
 
     __repr__ = _shown
 
@@ -184,6 +186,8 @@ class FeatureGroup:
         freshness: The age of the newest event timestamp beyond which the group is overdue.
         lateness: How long after a partition's end its inputs may still arrive in normal operation.
         code_version: Changes when what the function computes may have changed.
+        resources: What its steps ask of Kubernetes.
+        shards: How many steps compute a partition together where each has a pod of its own.
     """
 
     spec: FeatureGroupSpec
@@ -197,6 +201,8 @@ class FeatureGroup:
     lateness: timedelta
     buckets: int
     code_version: str
+    resources: Tags = ()
+    shards: int = 1
 
     __repr__ = _shown
 

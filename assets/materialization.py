@@ -4,8 +4,9 @@ The commit is the gate. A partition whose rows break a rule is not committed and
 stays; the others of the same call go on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import polars as pl
@@ -25,6 +26,7 @@ from .pinned_inputs import InputUse, PinnedInputs, subject
 from .training.building import build_training_set
 from .verdicts import Verdict, judge, refusal, verdict_from_json
 
+Rows: TypeAlias = Callable[[str], pl.DataFrame]
 Materialized: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet
 
 
@@ -70,7 +72,7 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
     """
     inputs = PinnedInputs.of(group, store)
     inputs.check(partition)
-    rows, verdict = _judged(group, partition, inputs)
+    rows, verdict = _judged(group, partition, computed_rows(group, inputs, partition))
     if verdict.passed:
         try:
             rows = checked(group.table, partition, rows)
@@ -80,14 +82,59 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
 
 
 def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
-    inputs, table = PinnedInputs.of(group, run.store), run.store.table(group.table)
+    inputs = PinnedInputs.of(group, run.store)
+    rows_of = partial(computed_rows, group, inputs)
+    yield from commit_group(group, partitions, run, inputs=inputs, rows_of=rows_of)
+
+
+def commit_group(
+    group: FeatureGroup,
+    partitions: Sequence[str],
+    run: Run,
+    *,
+    inputs: PinnedInputs,
+    rows_of: Rows,
+) -> Iterator[Outcome]:
+    """Judge and commit partitions of a group whose rows are computed as `rows_of` says.
+
+    It is asked for those partitions alone that are not committed from these inputs already.
+    """
+    table = run.store.table(group.table)
     committed = table.snapshot()
-    computed = (_computed(group, key, inputs, committed) for key in sorted(partitions))
+    computed = (
+        _computed(group, key, inputs, committed, rows_of=rows_of) for key in sorted(partitions)
+    )
     yield from commit_all(computed, run, table, group.code_version)
 
 
+def computed_rows(group: FeatureGroup, inputs: PinnedInputs, partition: str) -> pl.DataFrame:
+    """What a group's function makes of a partition's inputs.
+
+    Raises:
+        Exception: Whatever the function raises.
+    """
+    end = group.partitions.window(partition).end
+    return group(end=end, **inputs.frames(partition)).collect(engine="streaming")
+
+
+def is_current(group: FeatureGroup, partition: str, identity: str, at: TableSnapshot) -> bool:
+    """Whether a partition's newest commit is that very computation: there is nothing to do then.
+
+    A document that changed is recorded by a call that commits, even if no rows are written.
+    """
+    newest = at.commits.get(partition)
+    return (
+        newest is not None and newest.identity == identity and at.document == group.table.document
+    )
+
+
 def _computed(
-    group: FeatureGroup, partition: str, inputs: PinnedInputs, committed: TableSnapshot
+    group: FeatureGroup,
+    partition: str,
+    inputs: PinnedInputs,
+    committed: TableSnapshot,
+    *,
+    rows_of: Rows,
 ) -> Pending:
     elapsed = Stopwatch()
     try:
@@ -97,13 +144,12 @@ def _computed(
     uses = inputs.uses(partition)
     identity = computed_identity(group, uses)
     outcome = Outcome(partition=partition, seconds=elapsed(), uses=uses)
-    newest = committed.commits.get(partition)
-    # A document that changed is recorded by a call that commits, even if no rows are written.
-    if newest and newest.identity == identity and committed.document == group.table.document:
+    if is_current(group, partition, identity, committed):
+        newest = committed.commits[partition]
         verdict = verdict_from_json(newest.verdicts)
         return Pending(replace(outcome, commit=replace(newest, no_op=True), verdict=verdict))
     try:
-        rows, verdict = _judged(group, partition, inputs)
+        rows, verdict = _judged(group, partition, rows_of(partition))
     except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
         return Pending(replace(outcome, seconds=elapsed(), error=error))
     outcome = replace(outcome, seconds=elapsed(), verdict=verdict)
@@ -111,10 +157,8 @@ def _computed(
 
 
 def _judged(
-    group: FeatureGroup, partition: str, inputs: PinnedInputs
+    group: FeatureGroup, partition: str, rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, Verdict]:
-    end = group.partitions.window(partition).end
-    rows = group(end=end, **inputs.frames(partition)).collect(engine="streaming")
     verdict, rows = judge(group.schema, rows)
     if not verdict.passed:
         return rows, verdict

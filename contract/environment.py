@@ -12,6 +12,9 @@ from .clock import Clock, recorded_clock
 from .durability import Durability
 from .errors import InvalidArgumentError
 
+DEPLOYMENTS = ("local", "staging", "production")
+"""What `HEADRACE_DEPLOYMENT` may say; `resources.deployments` knows what each is made of."""
+
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
 
 
@@ -28,6 +31,7 @@ class Environment:
         offline: A folder or an `s3://` address.
         asked_clock: The instant in `HEADRACE_CLOCK`, if any; `clock` says what holds.
         durability: How many replicas of the online store a publish waits for.
+        deployment: Which of `DEPLOYMENTS` this process is part of.
     """
 
     home: Path
@@ -37,6 +41,7 @@ class Environment:
     offline: str
     asked_clock: datetime | None
     durability: Durability = field(default_factory=Durability)
+    deployment: str = DEPLOYMENTS[0]
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
@@ -56,6 +61,7 @@ class Environment:
             )
         return cls(
             home=home,
+            deployment=_deployment(values.get("HEADRACE_DEPLOYMENT")),
             namespace=namespace,
             packages=tuple(
                 name
@@ -92,6 +98,16 @@ class Environment:
             ClockConflictError: `HEADRACE_CLOCK` differs from the one recorded in the home.
         """
         return recorded_clock(self.home, self.asked_clock)
+
+
+def _deployment(name: str | None) -> str:
+    if name and name not in DEPLOYMENTS:
+        raise InvalidArgumentError(
+            argument="HEADRACE_DEPLOYMENT",
+            problem=f"there is no deployment {name!r}",
+            remedy=f"use one of {', '.join(DEPLOYMENTS)}",
+        )
+    return name or DEPLOYMENTS[0]
 
 
 def _instant(name: str, text: str | None) -> datetime | None:

@@ -19,7 +19,9 @@
     │   ├── SchemaChangeError
     │   ├── SourceUnreadableError
     │   ├── PartitionOutOfRangeError
-    │   └── InputNotCommittedError
+    │   ├── InputNotCommittedError
+    │   ├── EntitiesMixedError           a shard made rows of entities that are not its own
+    │   └── ShardFailedError             a shard made no rows, so that nothing was committed
     ├── HistoryError                     what was read once is gone, or is something else by now
     │   ├── TableVersionGoneError
     │   ├── SpineGoneError
@@ -270,6 +272,34 @@ class InputNotCommittedError(DataError):
         super().__init__(
             f"{subject}, partition {partition}: its input {asset}{keys} is not committed yet;"
             f" materialize {asset} first",
+        )
+
+
+class EntitiesMixedError(DataError):
+    """A shard made rows of entities whose rows it was not given."""
+
+    def __init__(self, *, subject: str, partition: str, count: int) -> None:
+        """Name the group, and how many rows are of other shards' entities."""
+        self.subject, self.partition, self.count = subject, partition, count
+        super().__init__(
+            f"{subject}, partition {partition}: {count} rows are of entities that belong to another"
+            " shard; a function that is computed in shards may make rows of an entity from that"
+            " entity's own rows alone: change it, or declare shards=1",
+        )
+
+
+class ShardFailedError(DataError):
+    """A shard of a partition made no rows, so that nothing of the partition was committed."""
+
+    def __init__(
+        self, *, subject: str, partition: str, shard: int, shards: int, reason: str
+    ) -> None:
+        """Name the shard, counted from 0, and why it has no rows."""
+        self.subject, self.partition = subject, partition
+        self.shard, self.shards, self.reason = shard, shards, reason
+        super().__init__(
+            f"{subject}, partition {partition}: shard {shard} of 0..{shards - 1} made no rows"
+            f" ({reason}); remove the cause and run the partition again, all of its steps",
         )
 
 

@@ -16,6 +16,7 @@ from .metadata import Metadata
 from .online_check import online_check_spec, online_evaluation
 from .partitions import partitions_definition
 from .steps import Event, materialization, outputs
+from .tracing import traced
 
 
 def online_asset(
@@ -50,7 +51,7 @@ def online_asset(
     def publish(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
-        yield from _publish(context, group, services, deployment)
+        yield from traced(context, _publish(context, group, services, deployment))
 
     return publish
 

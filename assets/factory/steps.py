@@ -43,13 +43,32 @@ def materialize_partitions(
     Raises:
         Failure: Partitions were refused or failed; it names them. The others are committed.
     """
-    key = context.asset_key
-    partitioning = None if isinstance(declared, Dimension) else declared.partitions
-    partitions = [] if partitioning is None else list(context.partition_keys)
+    partitions = [] if isinstance(declared, Dimension) else list(context.partition_keys)
+    outcomes = materialize(declared, partitions, run_of(context, deployment))
+    yield from recorded(context, declared, outcomes, constant)
+
+
+def run_of(context: dg.AssetExecutionContext, deployment: Deployment) -> Run:
+    """In whose name a step computes and commits."""
     deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
-    run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+    return Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+
+
+def recorded(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    outcomes: Iterator[Outcome],
+    constant: Metadata,
+) -> Iterator[Event]:
+    """The records of what came of each partition.
+
+    Raises:
+        Failure: Partitions were refused or failed; it names them. The others are committed.
+    """
+    key, count = context.asset_key, 0
+    partitioning = None if isinstance(declared, Dimension) else declared.partitions
     failed: list[Outcome] = []
-    for outcome in materialize(declared, partitions, run):
+    for count, outcome in enumerate(outcomes, 1):  # noqa: B007 - the last one counts them
         partition = None if partitioning is None else outcome.partition
         if outcome.commit is not None:
             metadata = {**constant, **commit_metadata(outcome, outcome.commit, partitioning)}
@@ -63,7 +82,7 @@ def materialize_partitions(
         if judged is not None:
             yield judged
     if failed:
-        raise _failure(key, failed, len(partitions) or 1)
+        raise _failure(key, failed, count)
     yield from outputs(context)
 
 

@@ -72,8 +72,8 @@ def test_metrics_are_read_by_both_parsers(rest: str, publisher: Publisher) -> No
     assert plain.headers["content-type"].startswith("text/plain")
     assert openly.headers["content-type"].startswith("application/openmetrics-text")
     for families in (
-        list(plain_metrics(plain.body.decode())),  # type: ignore[no-untyped-call]
-        list(open_metrics(openly.body.decode())),
+        list(plain_metrics(plain.body.decode())),
+        list(open_metrics(openly.body.decode())),  # type: ignore[no-untyped-call]
     ):
         rows = {
             (sample.labels["group"], sample.labels["status"]): sample.value
