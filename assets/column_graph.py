@@ -133,7 +133,7 @@ def _reached(start: Column, edges: Edges) -> dict[Column, Reach]:
     found: dict[Column, Reach] = {}
     for number, touch in enumerate(Touch, start=1):
         allowed = set(list(Touch)[:number])
-        paths = {start: (start,)}
+        paths: dict[Column, tuple[Column, ...]] = {start: (start,)}
         waiting = [start]
         for column in waiting:  # grows while it is walked
             for after, how in edges.get(column, {}).items():

@@ -4,7 +4,7 @@ The commit is the gate. A partition whose rows break a rule is not committed and
 stays; the others of the same call go on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -70,13 +70,25 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
     """
     inputs = PinnedInputs.of(group, store)
     inputs.check(partition)
-    rows, verdict = _judged(group, partition, inputs)
+    rows, verdict = judged_as_committed(group, partition, inputs.frames(partition))
+    return Preview(rows, verdict, inputs.uses(partition))
+
+
+def judged_as_committed(
+    group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]
+) -> tuple[pl.DataFrame, Verdict]:
+    """The rows of a partition as they would be committed, if the verdict lets them.
+
+    Raises:
+        Exception: Whatever the group's function raises.
+    """
+    rows, verdict = _judged(group, partition, frames)
     if verdict.passed:
         try:
             rows = checked(group.table, partition, rows)
         except DataError as error:
             verdict = refusal(error, rows=rows.height)
-    return Preview(rows, verdict, inputs.uses(partition))
+    return rows, verdict
 
 
 def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
@@ -103,7 +115,7 @@ def _computed(
         verdict = verdict_from_json(newest.verdicts)
         return Pending(replace(outcome, commit=replace(newest, no_op=True), verdict=verdict))
     try:
-        rows, verdict = _judged(group, partition, inputs)
+        rows, verdict = _judged(group, partition, inputs.frames(partition))
     except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
         return Pending(replace(outcome, seconds=elapsed(), error=error))
     outcome = replace(outcome, seconds=elapsed(), verdict=verdict)
@@ -111,10 +123,10 @@ def _computed(
 
 
 def _judged(
-    group: FeatureGroup, partition: str, inputs: PinnedInputs
+    group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]
 ) -> tuple[pl.DataFrame, Verdict]:
     end = group.partitions.window(partition).end
-    rows = group(end=end, **inputs.frames(partition)).collect(engine="streaming")
+    rows = group(end=end, **frames).collect(engine="streaming")
     verdict, rows = judge(group.schema, rows)
     if not verdict.passed:
         return rows, verdict

@@ -86,7 +86,8 @@ def test_a_filter_inside_an_aggregate_counts_as_direct() -> None:
     assert lineage["recent"].direct == columns("sales.amount", "sales.at")
 
 
-A = pl.Schema({"k": pl.Int64, "t": pl.Int64, "x": pl.Float64, "l": pl.List(pl.Int64)})
+LISTED = pl.List(pl.Int64)
+A = pl.Schema([("k", pl.Int64()), ("t", pl.Int64()), ("x", pl.Float64()), ("l", LISTED)])
 B = pl.Schema({"k": pl.Int64, "t": pl.Int64, "y": pl.Float64})
 FRAMES = {"a": A, "b": B}
 
