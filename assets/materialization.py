@@ -4,7 +4,7 @@ The commit is the gate. A partition whose rows break a rule is not committed and
 stays; the others of the same call go on.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
@@ -72,13 +72,25 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
     """
     inputs = PinnedInputs.of(group, store)
     inputs.check(partition)
-    rows, verdict = _judged(group, partition, computed_rows(group, inputs, partition))
+    rows, verdict = judged_as_committed(group, partition, inputs.frames(partition))
+    return Preview(rows, verdict, inputs.uses(partition))
+
+
+def judged_as_committed(
+    group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]
+) -> tuple[pl.DataFrame, Verdict]:
+    """The rows of a partition as they would be committed, if the verdict lets them.
+
+    Raises:
+        Exception: Whatever the group's function raises.
+    """
+    rows, verdict = _judged(group, partition, _rows(group, partition, frames))
     if verdict.passed:
         try:
             rows = checked(group.table, partition, rows)
         except DataError as error:
             verdict = refusal(error, rows=rows.height)
-    return Preview(rows, verdict, inputs.uses(partition))
+    return rows, verdict
 
 
 def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
@@ -113,8 +125,12 @@ def computed_rows(group: FeatureGroup, inputs: PinnedInputs, partition: str) -> 
     Raises:
         Exception: Whatever the function raises.
     """
+    return _rows(group, partition, inputs.frames(partition))
+
+
+def _rows(group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
     end = group.partitions.window(partition).end
-    return group(end=end, **inputs.frames(partition)).collect(engine="streaming")
+    return group(end=end, **frames).collect(engine="streaming")
 
 
 def is_current(group: FeatureGroup, partition: str, identity: str, at: TableSnapshot) -> bool:

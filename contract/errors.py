@@ -41,6 +41,11 @@
     │   ├── OutOfMemoryError
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
+    ├── GroupCheckError                  a feature group does not keep its word on its test's frames
+    │   ├── RowsRefusedError             its rows would not be committed
+    │   ├── PointInTimeError             it reads rows that it does not declare
+    │   ├── NotRepeatableError           the same rows again, and something else comes out
+    │   └── LineageDiffersError
     ├── ServerError                      the feature server did not answer a client
     ├── CallError                        the feature server cannot answer a call now
     │   ├── OverloadedError
@@ -518,6 +523,31 @@ class CommitConflictError(StoreError):
             f" at the same time ({reason});"
             " run the partition again",
         )
+
+
+class GroupCheckError(HeadraceError):
+    """A feature group does not keep its word on the frames of its test."""
+
+    def __init__(self, *, group: str, problem: str, remedy: str) -> None:
+        """Name the group, what was found, and what to do."""
+        self.group, self.problem, self.remedy = group, problem, remedy
+        super().__init__(f"feature group {group!r}: {problem}. {remedy}")
+
+
+class RowsRefusedError(GroupCheckError):
+    """The rows that a feature group computes would not be committed."""
+
+
+class PointInTimeError(GroupCheckError):
+    """A feature group reads rows outside the windows that it declares, or other than its inputs."""
+
+
+class NotRepeatableError(GroupCheckError):
+    """A feature group computes something else from the same rows."""
+
+
+class LineageDiffersError(GroupCheckError):
+    """Features are computed from other columns than was said."""
 
 
 class ServerError(HeadraceError):

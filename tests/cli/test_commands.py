@@ -15,6 +15,7 @@ COMMANDS = (
     "serve",
     "groups",
     "describe",
+    "impact",
     "status",
     "preview",
     "materialize",
