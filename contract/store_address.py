@@ -82,8 +82,8 @@ def sentinel_address(url: str) -> SentinelAddress | None:
     if parts.scheme in _CLUSTER:
         raise _refused(
             url,
-            "a Redis Cluster can be published to, but is not read from by feature servers yet",
-            "for what is to be served, name one server, or a service behind Sentinel (redis+sentinel://HOST:PORT/SERVICE)",
+            "it names a Cluster, where one server or a service is meant",
+            "write redis://HOST:PORT, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE",
         )
     if parts.scheme not in _SENTINEL:
         return None

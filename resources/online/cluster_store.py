@@ -18,11 +18,12 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
 
 from ...contract import store_keys
+from ...contract.cluster_slots import slot_of
 from ...contract.durability import Durability
 from ...contract.errors import StoreUnavailableError, UnsupportedStoreError
 from ...contract.store_address import ClusterAddress, shown_address
 from .byte_column import ByteColumn, Integers
-from .cluster_layout import Layout, Primary, layout_of, slot_of
+from .cluster_layout import Layout, Primary, layout_of
 from .connecting import OPTIONS
 from .key_encoding import key_slots, key_tags
 from .online_store import OnlineStore

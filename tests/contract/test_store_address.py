@@ -64,7 +64,7 @@ def test_a_cluster_has_nodes_and_credentials() -> None:
         password="se@cret",  # noqa: S106 - of no server
     )
     assert cluster_address("redis://a:1") is None
-    with pytest.raises(InvalidArgumentError, match="not read from by feature servers"):
+    with pytest.raises(InvalidArgumentError, match="it names a Cluster"):
         sentinel_address(url)
 
 

@@ -1,0 +1,57 @@
+"""Connections to the nodes of a Cluster, and the question who has which slots; all of it blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.connection import Connection, SSLConnection
+
+from ...contract.store_address import ClusterAddress
+from .connecting import Dial, dialled, timing
+from .slots import Address, SlotMap, slot_map
+
+
+def node_dial(
+    cluster: ClusterAddress, address: Address, seconds: float, *, is_replica: bool
+) -> Dial:
+    """How to connect to a node; as a replica it answers for the slots of its primary."""
+    commands = ("READONLY",) if is_replica else ()
+    return lambda: dialled(_connection(cluster, address, seconds), *commands)
+
+
+def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds: float) -> SlotMap:
+    """Ask nodes, one after the other, until one answers.
+
+    Raises:
+        Exception: None did; the error of the last.
+    """
+    for place, address in enumerate(addresses):
+        try:
+            return slot_map(_slots(cluster, address, seconds), address)
+        except (redis.RedisError, OSError, ValueError):
+            if place == len(addresses) - 1:
+                raise
+    msg = "no node is named"
+    raise ValueError(msg)
+
+
+def _slots(cluster: ClusterAddress, address: Address, seconds: float) -> Sequence[Any]:
+    connection = _connection(cluster, address, seconds)
+    try:
+        connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
+        connection.send_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]  # redis-py's
+        reply: Sequence[Any] = connection.read_response()
+        return reply
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's
+
+
+def _connection(cluster: ClusterAddress, address: Address, seconds: float) -> Connection:
+    kind = SSLConnection if cluster.is_tls else Connection
+    return kind(
+        host=address[0],
+        port=address[1],
+        username=cluster.username,
+        password=cluster.password,
+        **timing(seconds),
+    )
