@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Literal
 
 from ..contract.clock import Clock, recorded_clock
 from ..contract.environment import Environment
@@ -48,6 +49,46 @@ class RestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where metrics and health are shown, beside REST or without it.
+
+    Attributes:
+        bind: `host:port`; worker n of several listens n ports further. `None`: nowhere else.
+    """
+
+    bind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and how.
+
+    Attributes:
+        format: Lines of text, or of JSON.
+        level: What is less than this is not logged.
+        access: Whether every call is: its method, status and time, never its entities.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """Which calls become spans.
+
+    Attributes:
+        endpoint: Where spans are sent by OTLP over gRPC; `None`: there are none.
+        ratio: The share of calls that begin a trace. A call whose caller has a trace belongs to
+            it, if and only if that is sampled.
+    """
+
+    endpoint: str | None = None
+    ratio: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a feature server process depends on.
 
@@ -65,6 +106,9 @@ class Settings:
     clock: Callable[[], Clock]
     limits: Limits = Limits()
     rest: RestSettings = RestSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    traces: TraceSettings = TraceSettings()
     refresh_every: timedelta = timedelta(seconds=1)
     store_timeout: timedelta = timedelta(milliseconds=500)
     drain: timedelta = timedelta(seconds=10)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.message import Message
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from ...contract.errors import HeadraceError
 from ...contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..conversation import Conversation, Exchange, Question, Result
+from ..freshness import group_ages
 from ..handler import Handler
 from ..observing import Observer
 from ..reader import Reader
@@ -23,6 +25,9 @@ from .entity_values import typed_entities
 from .problems import Problem
 from .request_body import parse_lookup, read_body
 from .response_body import group_body, groups_body, lookup_body
+
+if TYPE_CHECKING:
+    from ..tracing import Tracing
 
 _Method = tuple[Callable[[bytes], Reading[bytes]], Callable[[bytes], Message]]
 
@@ -41,10 +46,11 @@ class Interface:
         reader: Reader,
         *,
         observer: Observer,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare; the reader belongs to the event loop that runs this."""
         self._settings, self._handler, self._reader = settings, handler, reader
-        self._observer = observer
+        self._observer, self._tracing = observer, tracing
         self._conversation = Conversation("this process")
         self._methods: Mapping[type[Message], _Method] = {
             pb.GetOnlineFeaturesRequest: (
@@ -78,12 +84,21 @@ class Interface:
             return str(error)
         return ""
 
+    async def group_ages(self) -> Mapping[str, float]:
+        """How old what is served of each group is; nothing while the store does not say."""
+        try:
+            return await self._reader.run(group_ages(self._handler))
+        except HeadraceError:
+            return {}
+
     def _admitted(self, method: str, endpoint: Endpoint) -> Endpoint:
         """The endpoint as long as not too many calls are open; it is timed and counted."""
         answer = guarded(endpoint)
 
         async def answered(request: Request) -> Response:
             started = time.perf_counter()
+            tracing = self._tracing
+            span = tracing.began(method, request.headers.items()) if tracing is not None else None
             self._open_calls += 1
             try:
                 response = await (self._overloaded() if self._is_full else answer(request))
@@ -91,6 +106,8 @@ class Interface:
                 self._open_calls -= 1
             status = response.code if isinstance(response, Problem) else "OK"
             self._observer.answered(method, status, time.perf_counter() - started)
+            if span is not None:
+                span.ended(status)
             return response
 
         return answered

@@ -4,8 +4,10 @@ import asyncio
 import errno
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -23,10 +25,14 @@ from ...contract.proto.headrace.v1 import feature_service_pb2
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
 from ..health import Health
+from ..observing import UNOBSERVED, Observer
 from ..reader import Reader
 from ..reading import Reading
 from ..settings import Settings
 from ..status_codes import status_code
+
+if TYPE_CHECKING:
+    from ..tracing import Tracing
 
 SERVICE = feature_service_pb2.DESCRIPTOR.services_by_name["FeatureService"].full_name
 
@@ -41,13 +47,22 @@ _Method = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 
 
 class AioServer:
-    """One feature server in the running event loop."""
+    """One feature server in the running event loop.
 
-    def __init__(self, settings: Settings) -> None:
+    Attributes:
+        handler: Answers; others in this process may ask it, too.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer = UNOBSERVED,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
-        self._settings = settings
+        self._settings, self._observer, self._tracing = settings, observer, tracing
         self._reader = Reader(settings.redis_url, settings.store_timeout)
-        self._handler = Handler(settings.namespace, settings.limits, settings.clock())
+        self.handler = Handler(settings.namespace, settings.limits, settings.clock(), observer)
         self._health = Health(frozenset({SERVICE}))
         self._refreshing: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -65,12 +80,13 @@ class AioServer:
             InvalidArgumentError: It cannot be listened on for another reason.
         """
         methods = {
-            "GetOnlineFeatures": self._method(self._handler.get_online_features),
-            "GetContract": self._method(self._handler.get_contract),
-            "ListFeatureGroups": self._method(self._handler.list_feature_groups),
+            "GetOnlineFeatures": self.handler.get_online_features,
+            "GetContract": self.handler.get_contract,
+            "ListFeatureGroups": self.handler.list_feature_groups,
         }
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-            name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()
+            name: grpc.unary_unary_rpc_method_handler(self._method(name, answer))
+            for name, answer in methods.items()
         }
         self._server.add_generic_rpc_handlers(
             (
@@ -107,15 +123,28 @@ class AioServer:
             raise _taken(bind) from error
         return f"{bind.rpartition(':')[0]}:{port}"
 
-    def _method(self, answer: Callable[[bytes], Reading[bytes]]) -> _Method:
+    def _method(self, name: str, answer: Callable[[bytes], Reading[bytes]]) -> _Method:
         async def method(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            started, status = time.perf_counter(), "CANCELLED"
+            span = None
+            if self._tracing is not None:
+                span = self._tracing.began(name, context.invocation_metadata() or ())
             try:
-                return await self._reader.run(answer(request))
+                answered = await self._reader.run(answer(request))
+                status = grpc.StatusCode.OK.name
             except HeadraceError as error:
+                status = status_code(error).name
                 await context.abort(status_code(error), str(error))
             except Exception as error:  # noqa: BLE001  # the edge of a call; a stranger learns the type
+                status = grpc.StatusCode.INTERNAL.name
                 _LOG.exception("a call failed")
                 await context.abort(grpc.StatusCode.INTERNAL, type(error).__name__)
+            else:
+                return answered
+            finally:
+                self._observer.answered(name, status, time.perf_counter() - started)
+                if span is not None:
+                    span.ended(status)
 
         return method
 
@@ -130,8 +159,8 @@ class AioServer:
     async def _refresh(self) -> None:
         store_answers, trouble = True, ""
         try:
-            self._handler.clock = self._settings.clock()
-            await self._reader.run(self._handler.refresh())
+            self.handler.clock = self._settings.clock()
+            await self._reader.run(self.handler.refresh())
         except StoreUnavailableError as error:
             store_answers, trouble = False, str(error)
         except CatalogueError as error:
@@ -139,7 +168,7 @@ class AioServer:
         if trouble != self._trouble:
             _LOG.warning(trouble or "the store answers, and its catalogue is read")
             self._trouble = trouble
-        await self._health.report(is_serving=store_answers and self._handler.snapshot is not None)
+        await self._health.report(is_serving=store_answers and self.handler.snapshot is not None)
 
 
 def _reflection_methods(services: tuple[str, ...]) -> tuple[grpc.GenericRpcHandler, ...]:

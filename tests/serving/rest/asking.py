@@ -41,7 +41,7 @@ def rest_served(chosen: Settings, handler: Handler | None = None) -> Iterator[st
     """A REST server in a thread of this process; its address."""
     metrics = Metrics()
     answering = handler or Handler(chosen.namespace, chosen.limits, chosen.clock(), metrics)
-    server = RestServer(chosen, answering, metrics, metrics)
+    server = RestServer(chosen, answering, metrics=metrics, observer=metrics)
     address = server.start()
     try:
         yield address
