@@ -18,26 +18,70 @@ from ..contract.environment import Environment
 from ..contract.errors import InvalidArgumentError
 from ..contract.store_address import shown_address
 from .option_values import bare_type, is_table, read_value, spelled
-from .settings import DEFAULT_BIND, Settings
+from .settings import DEFAULT_BIND, Settings, StoreSettings
 
 PREFIX = "HEADRACE_SERVE_"
-FLAGS = {"bind": "--bind", "rest.bind": "--rest", "metrics.bind": "--metrics"}
-"""Settings that have a flag of their own."""
-
 DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How a setting is given on the command line."""
+
+    written: str
+    metavar: str
+    help: str
+
+
+FLAGS = {
+    "bind": Flag(
+        "--bind",
+        "HOST:PORT",
+        f"where to listen; port 0 takes a free one, unix:/path a socket (default: {DEFAULT_BIND})",
+    ),
+    "transport": Flag(
+        "--transport",
+        "auto|lean|aio",
+        "lean is fast and needs this grpcio's private parts, aio its public ones alone;"
+        " auto takes lean where it works (default: auto)",
+    ),
+    "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),
+    "metrics.bind": Flag(
+        "--metrics", "HOST:PORT", "where to show metrics and health over HTTP, without features"
+    ),
+    "tls.certificate": Flag(
+        "--tls-cert",
+        "FILE",
+        "a PEM file: the server's certificate chain; without it, plaintext is spoken"
+        " (HEADRACE_TLS_CERT)",
+    ),
+    "tls.key": Flag(
+        "--tls-key", "FILE", "a PEM file: the certificate's private key (HEADRACE_TLS_KEY)"
+    ),
+    "tls.client_ca": Flag(
+        "--tls-client-ca",
+        "FILE",
+        "a PEM file: who vouches for callers, which then need a certificate"
+        " (HEADRACE_TLS_CLIENT_CA)",
+    ),
+}
+"""Settings that have a flag of their own."""
 
 _VARIABLES = {
     "redis": "HEADRACE_REDIS",
     "namespace": "HEADRACE_NAMESPACE",
     "traces.endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "tls.certificate": "HEADRACE_TLS_CERT",
+    "tls.key": "HEADRACE_TLS_KEY",
+    "tls.client_ca": "HEADRACE_TLS_CLIENT_CA",
 }
 """Settings that share a variable with others than the feature server."""
 
 _NAMED_WHOLE = ("-", "HEADRACE_", "OTEL_")
 """How origins begin that name their setting themselves; a file's name does not."""
 
-_NOT_SET = frozenset({"clock", "redis_url", "namespace"})
-"""Fields that come with the home, or are read by other names."""
+_NOT_SET = frozenset({"clock", "store.url", "namespace", "shares_port"})
+"""Fields that come with the home, are read by other names, or are a supervisor's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +163,7 @@ def configure(
     said |= dict(_from_variables(variables, known))
     for name, value in flags.items():
         if value is not None:
-            said[name] = _read(known[name], value, FLAGS[name])
+            said[name] = _read(known[name], value, FLAGS[name].written)
     chosen = {
         name: said.get(name, Chosen(option.default, DEFAULT)) for name, option in known.items()
     }
@@ -138,7 +182,7 @@ def configure(
 def _settings(environment: Environment, said: Mapping[str, Chosen]) -> Settings:
     base = Settings(
         bind=DEFAULT_BIND,
-        redis_url=environment.redis_url,
+        store=StoreSettings(environment.redis_url),
         namespace=environment.namespace,
         clock=partial(recorded_clock, environment.home, None),
     )
@@ -167,9 +211,9 @@ def _table(base: Settings, table: str, values: Mapping[str, object]) -> object:
     ]
     if missing:
         raise InvalidArgumentError(
-            argument=f"{table}.{missing[0]}",
-            problem=f"it is not set, but {table}.{next(iter(values))} is",
-            remedy="set both, or neither",
+            argument=f"{table}.{next(iter(values))}",
+            problem=f"it is given without {' and '.join(f'{table}.{name}' for name in missing)}",
+            remedy="give both, or neither",
         )
     return kind(**values)
 

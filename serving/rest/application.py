@@ -79,7 +79,7 @@ class Interface:
         if self.is_draining:
             return "the server is about to end"
         try:
-            await self._reader.run(self._handler.refresh())
+            await self._run(self._handler.refresh())
         except HeadraceError as error:
             return str(error)
         return ""
@@ -87,7 +87,7 @@ class Interface:
     async def group_ages(self) -> Mapping[str, float]:
         """How old what is served of each group is; nothing while the store does not say."""
         try:
-            return await self._reader.run(group_ages(self._handler))
+            return await self._run(group_ages(self._handler))
         except HeadraceError:
             return {}
 
@@ -141,14 +141,18 @@ class Interface:
         return JSONResponse(lookup_body(answer, entities, self._settings.rest.values))
 
     async def _list_groups(self, _request: Request) -> Response:
-        raw = await self._reader.run(self._handler.list_feature_groups(b""))
+        raw = await self._run(self._handler.list_feature_groups(b""))
         return JSONResponse(groups_body(pb.ListFeatureGroupsResponse.FromString(raw)))
 
     async def _show_group(self, request: Request) -> Response:
         asked = pb.GetContractRequest(feature_groups=[request.path_params["name"]])
-        raw = await self._reader.run(self._handler.get_contract(asked.SerializeToString()))
+        raw = await self._run(self._handler.get_contract(asked.SerializeToString()))
         (message,) = pb.GetContractResponse.FromString(raw).feature_groups
         return JSONResponse(group_body(message))
+
+    async def _run(self, reading: Reading[Result]) -> Result:
+        deadline = time.monotonic() + self._settings.rest.timeout.total_seconds()
+        return await self._reader.run(reading, deadline)
 
     async def _converse(self, exchange: Exchange[Result]) -> Result:
         """Run a client's side of a conversation against the handler."""
@@ -156,7 +160,7 @@ class Interface:
             request = next(exchange)
             while True:
                 answer, parse = self._methods[type(request)]
-                raw = await self._reader.run(answer(request.SerializeToString()))
+                raw = await self._run(answer(request.SerializeToString()))
                 request = exchange.send(parse(raw))
         except StopIteration as end:
             result: Result = end.value

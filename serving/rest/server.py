@@ -77,16 +77,20 @@ class RestServer:
         ready.result()
         return f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
+    def drain(self) -> None:
+        """Refuse new connections from now on; returns at once."""
+        if self._server is not None and self._interface is not None:
+            self._interface.is_draining = self._server.should_exit = True
+
     def stop(self) -> None:
-        """Refuse new connections, let calls in flight finish as long as a drain may last, end."""
-        if self._thread is None or self._server is None or self._interface is None:
-            return
-        self._interface.is_draining = self._server.should_exit = True
-        self._thread.join()
+        """Drain, let calls in flight finish as long as a drain may last, end."""
+        self.drain()
+        if self._thread is not None:
+            self._thread.join()
 
     async def _serve(self, listener: socket.socket, ready: "Future[None]") -> None:
         try:
-            reader = Reader(self._settings.redis_url, self._settings.store_timeout)
+            reader = Reader(self._settings.store)
             self._interface = Interface(
                 self._settings,
                 self._handler,

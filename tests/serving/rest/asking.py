@@ -40,7 +40,9 @@ def rest_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any 
 def rest_served(chosen: Settings, handler: Handler | None = None) -> Iterator[str]:
     """A REST server in a thread of this process; its address."""
     metrics = Metrics()
-    answering = handler or Handler(chosen.namespace, chosen.limits, chosen.clock(), metrics)
+    answering = handler or Handler(
+        chosen.namespace, chosen.limits, chosen.clock(), observer=metrics
+    )
     server = RestServer(chosen, answering, metrics=metrics, observer=metrics)
     address = server.start()
     try:
