@@ -4,6 +4,7 @@ Every method is a `Reading`, so that any transport can run it, and many of them 
 connection to the store. The snapshot is replaced as a whole; an answer is made of one snapshot.
 """
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ class Handler:
     Attributes:
         snapshot: The catalogue in force; `None` until it was read once.
         clock: By which ages are judged.
+        refreshed_at: When the catalogue was last read, in seconds of the monotonic clock.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Handler:
         self._admission = admission or Admission(RateLimits())
         self.clock = clock
         self.snapshot: Snapshot | None = None
+        self.refreshed_at: float | None = None
 
     def refresh(self) -> Reading[Snapshot]:
         """Read the catalogue again; the snapshot that is then in force.
@@ -59,6 +62,7 @@ class Handler:
         # Another refresh may have finished meanwhile, with a newer catalogue than this one's.
         if self.snapshot is None or self.snapshot is before:
             self.snapshot = loaded
+        self.refreshed_at = time.monotonic()
         return self.snapshot
 
     def get_online_features(self, raw: bytes) -> Reading[bytes]:

@@ -36,9 +36,6 @@ _AGE_SECONDS = (
 _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 100_000)
 _ROW_STATUSES = ("present", "not_found", "stale", "error")
 
-Readings = Mapping[tuple[str, ...], float]
-"""Values of a gauge by the values of its labels."""
-
 
 class Histogram:
     """Counts by upper bound, and their sum."""
@@ -74,7 +71,8 @@ class Metrics:
         self._batch_keys, self._batch_readings = Histogram(_COUNTS), Histogram(_COUNTS)
         self._batch_seconds = Histogram(_CALL_SECONDS)
         self._breaker, self._breaker_changes = "closed", 0
-        self._gauges: list[tuple[str, str, tuple[str, ...], Callable[[], Readings]]] = []
+        self._gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._group_ages: Mapping[str, float] = {}
         self._transport = transport
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -124,15 +122,19 @@ class Metrics:
             self._breaker_changes += state != self._breaker
             self._breaker = state
 
-    def gauge(
-        self, name: str, documentation: str, labels: tuple[str, ...], read: Callable[[], Readings]
-    ) -> None:
+    def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read at each scrape, from the thread that scrapes."""
-        self._gauges.append((name, documentation, labels, read))
+        self._gauges.append((name, documentation, read))
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Everything in the format that a scraper's `Accept` header asks for, and its name."""
+    def exposition(self, accept: str, ages: Mapping[str, float]) -> tuple[bytes, str]:
+        """Everything in the format that a scraper's `Accept` header asks for, and its name.
+
+        Args:
+            accept: The header.
+            ages: How old what is served of each group is, in seconds, by `name@version`.
+        """
         encode, content_type = choose_encoder(accept)
+        self._group_ages = ages
         return encode(self._registry), content_type
 
     def collect(self) -> Iterable[Metric]:
@@ -195,8 +197,13 @@ class Metrics:
         yield from (state, changes)
 
     def _read_gauges(self) -> Iterable[Metric]:
-        for name, documentation, labels, read in self._gauges:
-            metric = GaugeMetricFamily(name, documentation, labels=labels)
-            for values, number in read().items():
-                metric.add_metric(values, number)
-            yield metric
+        ages = GaugeMetricFamily(
+            "headrace_group_age_seconds",
+            "Age of the newest event timestamp that is served of a group.",
+            labels=("group",),
+        )
+        for group, seconds in self._group_ages.items():
+            ages.add_metric((group,), seconds)
+        yield ages
+        for name, documentation, read in self._gauges:
+            yield GaugeMetricFamily(name, documentation, value=read())

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf.message import Message
@@ -12,7 +13,9 @@ from starlette.routing import Route
 
 from ...contract.errors import HeadraceError
 from ...contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ...contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from ..conversation import Conversation, Exchange, Question, Result
+from ..freshness import group_ages
 from ..handler import Handler
 from ..observing import Observer
 from ..reader import Reader
@@ -23,6 +26,9 @@ from .entity_values import typed_entities
 from .problems import Problem
 from .request_body import parse_lookup, read_body
 from .response_body import group_body, groups_body, lookup_body
+
+if TYPE_CHECKING:
+    from ..tracing import Tracing
 
 _Method = tuple[Callable[[bytes], Reading[bytes]], Callable[[bytes], Message]]
 
@@ -41,15 +47,16 @@ class Interface:
         reader: Reader,
         *,
         observer: Observer,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare; the reader belongs to the event loop that runs this."""
         self._settings, self._handler, self._reader = settings, handler, reader
-        self._observer = observer
+        self._observer, self._tracing = observer, tracing
         self._conversation = Conversation("this process")
         self._methods: Mapping[type[Message], _Method] = {
             pb.GetOnlineFeaturesRequest: (
                 handler.get_online_features,
-                pb.GetOnlineFeaturesResponse.FromString,
+                RawOnlineFeatures.FromString,
             ),
             pb.GetContractRequest: (handler.get_contract, pb.GetContractResponse.FromString),
         }
@@ -73,10 +80,17 @@ class Interface:
         if self.is_draining:
             return "the server is about to end"
         try:
-            await self._reader.run(self._handler.refresh())
+            await self._run(self._handler.refresh())
         except HeadraceError as error:
             return str(error)
         return ""
+
+    async def group_ages(self) -> Mapping[str, float]:
+        """How old what is served of each group is; nothing while the store does not say."""
+        try:
+            return await self._run(group_ages(self._handler))
+        except HeadraceError:
+            return {}
 
     def _admitted(self, method: str, endpoint: Endpoint) -> Endpoint:
         """The endpoint as long as not too many calls are open; it is timed and counted."""
@@ -84,6 +98,8 @@ class Interface:
 
         async def answered(request: Request) -> Response:
             started = time.perf_counter()
+            tracing = self._tracing
+            span = tracing.began(method, request.headers.items()) if tracing is not None else None
             self._open_calls += 1
             try:
                 response = await (self._overloaded() if self._is_full else answer(request))
@@ -91,6 +107,8 @@ class Interface:
                 self._open_calls -= 1
             status = response.code if isinstance(response, Problem) else "OK"
             self._observer.answered(method, status, time.perf_counter() - started)
+            if span is not None:
+                span.ended(status)
             return response
 
         return answered
@@ -124,14 +142,18 @@ class Interface:
         return JSONResponse(lookup_body(answer, entities, self._settings.rest.values))
 
     async def _list_groups(self, _request: Request) -> Response:
-        raw = await self._reader.run(self._handler.list_feature_groups(b""))
+        raw = await self._run(self._handler.list_feature_groups(b""))
         return JSONResponse(groups_body(pb.ListFeatureGroupsResponse.FromString(raw)))
 
     async def _show_group(self, request: Request) -> Response:
         asked = pb.GetContractRequest(feature_groups=[request.path_params["name"]])
-        raw = await self._reader.run(self._handler.get_contract(asked.SerializeToString()))
+        raw = await self._run(self._handler.get_contract(asked.SerializeToString()))
         (message,) = pb.GetContractResponse.FromString(raw).feature_groups
         return JSONResponse(group_body(message))
+
+    async def _run(self, reading: Reading[Result]) -> Result:
+        deadline = time.monotonic() + self._settings.rest.timeout.total_seconds()
+        return await self._reader.run(reading, deadline)
 
     async def _converse(self, exchange: Exchange[Result]) -> Result:
         """Run a client's side of a conversation against the handler."""
@@ -139,7 +161,7 @@ class Interface:
             request = next(exchange)
             while True:
                 answer, parse = self._methods[type(request)]
-                raw = await self._reader.run(answer(request.SerializeToString()))
+                raw = await self._run(answer(request.SerializeToString()))
                 request = exchange.send(parse(raw))
         except StopIteration as end:
             result: Result = end.value

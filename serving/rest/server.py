@@ -8,6 +8,7 @@ import errno
 import socket
 import threading
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -21,6 +22,9 @@ from .application import Interface
 from .edge import application
 from .operations import descriptions, operations
 
+if TYPE_CHECKING:
+    from ..tracing import Tracing
+
 _PORTS = 2**16
 _BACKLOG = 2048
 
@@ -29,18 +33,28 @@ class RestServer:
     """Serves HTTP until it is stopped; `start` and `stop` are called from another thread."""
 
     def __init__(
-        self, settings: Settings, handler: Handler, metrics: Metrics, observer: Observer
+        self,
+        settings: Settings,
+        handler: Handler,
+        *,
+        metrics: Metrics,
+        observer: Observer,
+        tracing: "Tracing | None" = None,
+        only_operations: bool = False,
     ) -> None:
         """Prepare to answer from a handler, which others may use at the same time.
 
         Args:
-            settings: `rest.bind` says where to listen.
+            settings: `rest.bind` says where to listen; `metrics.bind` when that alone is asked for.
             handler: Of this process.
             metrics: What `/metrics` shows.
             observer: Who is told of every call.
+            tracing: Makes spans of calls.
+            only_operations: Whether there are health and metrics alone, and no features.
         """
         self._settings, self._handler = settings, handler
         self._metrics, self._observer = metrics, observer
+        self._tracing, self._only_operations = tracing, only_operations
         self._server: _Server | None = None
         self._interface: Interface | None = None
         self._thread: threading.Thread | None = None
@@ -52,8 +66,9 @@ class RestServer:
             PortTakenError: The address is in use.
             InvalidArgumentError: It cannot be listened on for another reason.
         """
-        bind = self._settings.rest.bind or ""
-        listener = listening_socket(bind, option="--rest")
+        bind = (self._settings.metrics if self._only_operations else self._settings.rest).bind or ""
+        option = "--metrics" if self._only_operations else "--rest"
+        listener = listening_socket(bind, option=option)
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listener, ready)), name="rest"
@@ -62,18 +77,26 @@ class RestServer:
         ready.result()
         return f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
 
+    def drain(self) -> None:
+        """Refuse new connections from now on; returns at once."""
+        if self._server is not None and self._interface is not None:
+            self._interface.is_draining = self._server.should_exit = True
+
     def stop(self) -> None:
-        """Refuse new connections, let calls in flight finish as long as a drain may last, end."""
-        if self._thread is None or self._server is None or self._interface is None:
-            return
-        self._interface.is_draining = self._server.should_exit = True
-        self._thread.join()
+        """Drain, let calls in flight finish as long as a drain may last, end."""
+        self.drain()
+        if self._thread is not None:
+            self._thread.join()
 
     async def _serve(self, listener: socket.socket, ready: "Future[None]") -> None:
         try:
-            reader = Reader(self._settings.store, self._observer)
+            reader = Reader(self._settings.store)
             self._interface = Interface(
-                self._settings, self._handler, reader, observer=self._observer
+                self._settings,
+                self._handler,
+                reader,
+                observer=self._observer,
+                tracing=self._tracing,
             )
             self._server = _Server(self._configuration(self._interface), ready)
         except BaseException as error:
@@ -86,13 +109,11 @@ class RestServer:
 
     def _configuration(self, interface: Interface) -> uvicorn.Config:
         async def exposition(accept: str) -> tuple[bytes, str]:
-            return self._metrics.exposition(accept)
+            return self._metrics.exposition(accept, await interface.group_ages())
 
-        routes = [
-            *interface.routes(),
-            *operations(exposition, interface.readiness),
-            *descriptions(),
-        ]
+        routes = operations(exposition, interface.readiness)
+        if not self._only_operations:
+            routes += [*interface.routes(), *descriptions()]
         return uvicorn.Config(
             application(routes),
             http="h11",  # what is there whatever else is installed

@@ -43,7 +43,7 @@ def rest_served(chosen: Settings, handler: Handler | None = None) -> Iterator[st
     answering = handler or Handler(
         chosen.namespace, chosen.limits, chosen.clock(), observer=metrics
     )
-    server = RestServer(chosen, answering, metrics, metrics)
+    server = RestServer(chosen, answering, metrics=metrics, observer=metrics)
     address = server.start()
     try:
         yield address

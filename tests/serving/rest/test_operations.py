@@ -73,7 +73,7 @@ def test_metrics_are_read_by_both_parsers(rest: str, publisher: Publisher) -> No
     assert openly.headers["content-type"].startswith("application/openmetrics-text")
     for families in (
         list(plain_metrics(plain.body.decode())),
-        list(open_metrics(openly.body.decode())),  # type: ignore[no-untyped-call]
+        list(open_metrics(openly.body.decode())),  # type: ignore[no-untyped-call]  # the library's
     ):
         rows = {
             (sample.labels["group"], sample.labels["status"]): sample.value
