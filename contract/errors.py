@@ -40,6 +40,10 @@
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
     ├── ServerError                      the feature server did not answer a client
+    ├── CallError                        the feature server cannot answer a call now
+    │   ├── OverloadedError
+    │   ├── LimitReachedError            a caller, a feature group or the server is at its limit
+    │   └── DeadlineExceededError
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -493,6 +497,36 @@ class ServerError(HeadraceError):
         """Name the server by its address, the gRPC status and the reason."""
         self.server, self.code, self.reason = server, code, reason
         super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
+
+
+class CallError(HeadraceError):
+    """The feature server cannot answer a call now; nothing is wrong with the request."""
+
+
+class OverloadedError(CallError):
+    """The feature server has more to do than it can do in time, and refused a call at once."""
+
+    def __init__(self, *, what: str) -> None:
+        """Say of what there is too much."""
+        self.what = what
+        super().__init__(f"the feature server is overloaded: {what}; repeat the call later")
+
+
+class LimitReachedError(CallError):
+    """The server lets no more in for now; the same request may be answered a little later."""
+
+    def __init__(self, *, subject: str, limit: str) -> None:
+        """Say whose limit it is, and how much that allows."""
+        self.subject, self.limit = subject, limit
+        super().__init__(f"{subject}: the limit of {limit} is reached; try again later")
+
+
+class DeadlineExceededError(CallError):
+    """The caller's deadline passed before the answer was there."""
+
+    def __init__(self) -> None:
+        """Nothing is known but that it was too late."""
+        super().__init__("the deadline passed before the online store answered")
 
 
 class EnvironmentConflictError(HeadraceError):

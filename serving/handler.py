@@ -14,11 +14,12 @@ from ..contract.errors import CatalogueError, InvalidArgumentError, UnknownNameE
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.references import parse_reference
 from ..contract.rows import to_microseconds
+from .admission import Admission
 from .contracts import ServedGroup, ServedService, Snapshot, load
 from .lookup import Lookup
-from .query import malformed, parse_query
+from .query import Query, checked_query, malformed, parse_query
 from .reading import Reading
-from .settings import Limits
+from .settings import Limits, RateLimits
 
 _Result = TypeVar("_Result")
 
@@ -31,9 +32,12 @@ class Handler:
         clock: By which ages are judged.
     """
 
-    def __init__(self, namespace: str, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self, namespace: str, limits: Limits, clock: Clock, admission: Admission | None = None
+    ) -> None:
         """Begin without a catalogue; the first request reads it if no `refresh` did."""
         self._namespace, self._limits = namespace, limits
+        self._admission = admission or Admission(RateLimits())
         self.clock = clock
         self.snapshot: Snapshot | None = None
 
@@ -55,14 +59,28 @@ class Handler:
 
         Raises:
             RequestError: The request cannot be answered as asked.
+            LimitReachedError: More is asked of a group than may be.
             CatalogueError: The catalogue was never read and cannot be.
         """
-        query = parse_query(raw, self._limits)
+        return (yield from self._look_up(parse_query(raw, self._limits)))
 
+    def answer(self, request: pb.GetOnlineFeaturesRequest) -> Reading[bytes]:
+        """Answer a message of a stream, as `get_online_features` answers a call.
+
+        Raises:
+            RequestError: The request cannot be answered as asked.
+            LimitReachedError: More is asked of a group than may be.
+            CatalogueError: The catalogue was never read and cannot be.
+        """
+        return (yield from self._look_up(checked_query(request, self._limits)))
+
+    def _look_up(self, query: Query) -> Reading[bytes]:
         def plan(snapshot: Snapshot) -> Lookup:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
+        for group in snapshot.select(query.features, query.service).groups:
+            self._admission.admit_rows(group.spec.name, query.entity_count)
         values = yield lookup.keys
         answer = lookup.answer(values, self._now_us())
         if answer.doubtful:
