@@ -6,10 +6,8 @@ which answers name: one round trip per lookup once they are known, and a flip is
 """
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar, get_args
+from typing import Any, TypeAlias, TypeVar
 
 from ..contract.errors import InvalidArgumentError, RequestError, ServerError, UnknownNameError
 from ..contract.feature_group import FeatureReference, FeatureSpec
@@ -17,9 +15,10 @@ from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from ..contract.references import parse_reference
 from .contract_messages import GroupContract, group_contract
-from .entity_columns import Columns, Entities, entity_columns, typed_columns
+from .entity_columns import Columns, typed_columns
 from .group_rows import GroupRows
-from .online_features import AnswerColumns, FeatureColumn, OnlineFeatures, Stale
+from .online_features import AnswerColumns, FeatureColumn, OnlineFeatures
+from .question import Asked, Question
 
 Result = TypeVar("Result")
 Request: TypeAlias = (
@@ -31,79 +30,6 @@ _GroupName: TypeAlias = tuple[str, int | None]
 _References: TypeAlias = tuple[FeatureReference, ...]
 _ATTEMPTS = 3
 _REMEMBERED = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: features or else a feature service, for whom, and what happens to old values.
-
-    Attributes:
-        max_age: Rows older than this are STALE even within their TTL; `None` leaves it at the TTL.
-    """
-
-    features: tuple[str, ...]
-    feature_service: str
-    entities: Entities
-    max_age: timedelta | None
-    stale: Stale
-
-    @classmethod
-    def of(
-        cls,
-        features: Iterable[object] | None,
-        feature_service: str | None,
-        *,
-        entities: Entities,
-        max_age: timedelta | None,
-        stale: Stale,
-    ) -> "Question":
-        """Take a caller's arguments.
-
-        Raises:
-            InvalidArgumentError: Not exactly one of features and feature service is given, or an
-                option is none that there is.
-        """
-        check_asked(features, feature_service)
-        if stale not in get_args(Stale):
-            raise InvalidArgumentError(
-                argument="stale", problem=f"it is {stale!r}", remedy='write "null" or "keep"'
-            )
-        if max_age is not None and not isinstance(max_age, timedelta):
-            raise InvalidArgumentError(
-                argument="max_age", problem=f"it is {max_age!r}", remedy="give a timedelta"
-            )
-        names = tuple(str(feature) for feature in features or ())
-        return cls(names, feature_service or "", entities, max_age, stale)
-
-    def request(self, columns: Columns) -> pb.GetOnlineFeaturesRequest:
-        """The message that asks this for these typed columns."""
-        request = pb.GetOnlineFeaturesRequest(
-            features=self.features,
-            feature_service=self.feature_service,
-            entities=entity_columns(columns),
-        )
-        if self.max_age is not None:
-            request.max_age.FromTimedelta(self.max_age)
-        return request
-
-
-def check_asked(features: Iterable[object] | None, feature_service: str | None) -> None:
-    """Refuse a call that asks for nothing, for both, or for the letters of a string.
-
-    Raises:
-        InvalidArgumentError: As said.
-    """
-    problem = None
-    if isinstance(features, str):
-        problem = f"features is the string {features!r}"
-    elif bool(features) == bool(feature_service):
-        problem = "both are given" if features else "neither is given"
-    if problem is not None:
-        raise InvalidArgumentError(
-            argument="features and feature_service",
-            problem=problem,
-            remedy="give a list of features, or the name of a feature service",
-        )
 
 
 class Conversation:
@@ -142,14 +68,13 @@ class Conversation:
         raise ServerError(server=self._server, code="ABORTED", reason=reason)
 
     def contracts(
-        self, features: Iterable[object] | None, feature_service: str | None
+        self, features: Asked | Iterable[Asked] | None, feature_service: str | None
     ) -> Exchange[tuple[GroupContract, ...]]:
         """Ask for the contracts of the groups that these features, or this service, are of.
 
         Raises:
             RequestError: The question cannot be answered as asked.
         """
-        check_asked(features, feature_service)
         self._services.pop(feature_service or "", None)
         question = Question.of(features, feature_service, entities={}, max_age=None, stale="null")
         references, _ = yield from self._references(question)

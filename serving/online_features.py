@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ from ..contract.row_batches import Flags, Heads
 from ..contract.rows import Value
 from ..contract.status import Status
 from .group_rows import GroupRows
+from .question import Stale
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Stale: TypeAlias = Literal["null", "keep"]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 _NUMERIC = frozenset({DType.BOOL, DType.INT32, DType.INT64, DType.FLOAT32, DType.FLOAT64})

@@ -10,9 +10,10 @@ from headrace.contract.clock import Clock
 from headrace.contract.keys import KeyValue
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
-from headrace.serving.conversation import Conversation, Exchange, Question
+from headrace.serving.conversation import Conversation, Exchange
 from headrace.serving.handler import Handler
-from headrace.serving.online_features import OnlineFeatures, Stale
+from headrace.serving.online_features import OnlineFeatures
+from headrace.serving.question import Question, Stale
 from headrace.serving.reading import Reading, Values
 from headrace.serving.settings import Limits
 
