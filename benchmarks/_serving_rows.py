@@ -17,8 +17,8 @@ from headrace.contract.feature_group import (
     JoinKey,
     Online,
 )
-from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.keys import KeyValue
+from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.rows import Value
 from headrace.serving.client import FeatureClient
 from headrace.tests.serving.publishing import Publisher

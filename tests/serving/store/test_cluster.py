@@ -1,14 +1,12 @@
 """Reads from a real Cluster of what the real publisher has put there."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headrace.contract.clock import Clock
-from headrace.contract.errors import StoreUnavailableError
 from headrace.contract.feature_group import Online
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.store_address import cluster_address
@@ -19,8 +17,8 @@ from headrace.serving.settings import Limits
 from headrace.serving.store.engine import Engine
 from headrace.tests.resources.online.publishing import Stage, day, group_of
 from headrace.tests.serving.answering import request
-from headrace.tests.serving.store.driving import engine, healed, poll_until, read, result
-from headrace.tests.valkey_cluster import Cluster, cluster, say
+from headrace.tests.serving.store.driving import engine, result
+from headrace.tests.valkey_cluster import Cluster, cluster
 from headrace.tests.valkey_processes import Processes
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
