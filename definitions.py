@@ -9,6 +9,7 @@ from .contract.environment import Environment
 from .resources.deployments import Deployment
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
+from .sensors.failed_checks import failed_checks_sensor
 from .sensors.freshness import freshness_sensor
 from .sensors.schedules import (
     dimensions_schedule,
@@ -59,4 +60,5 @@ def _group_sensors(declarations: Declarations, clock: Clock) -> list[dg.SensorDe
     return [
         unpublished_sensor(groups, list(declarations.services.values())),
         freshness_sensor(groups, clock),
+        failed_checks_sensor(),
     ]
