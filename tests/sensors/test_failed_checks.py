@@ -33,7 +33,7 @@ def graph(tmp_path: Path) -> Iterator[Graph]:
 def tick(graph: Graph, webhook: Webhook | None, cursor: str | None = None) -> str | None:
     """One tick; the next cursor."""
     deployment = graph.world.deployment
-    environment = replace(deployment.environment, alert_webhook=webhook and webhook.url)
+    environment = replace(deployment.environment, alert_webhook=webhook.url if webhook else None)
     context = dg.build_sensor_context(
         cursor=cursor,
         instance=graph.instance,
