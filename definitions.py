@@ -10,6 +10,7 @@ from .resources.deployments import Deployment
 from .resources.executors import executor_of
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
+from .sensors.failed_checks import failed_checks_sensor
 from .sensors.freshness import freshness_sensor
 from .sensors.schedules import (
     dimensions_schedule,
@@ -61,4 +62,5 @@ def _group_sensors(declarations: Declarations, clock: Clock) -> list[dg.SensorDe
     return [
         unpublished_sensor(groups, list(declarations.services.values())),
         freshness_sensor(groups, clock),
+        failed_checks_sensor(),
     ]

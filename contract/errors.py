@@ -54,6 +54,7 @@
     │   ├── OverloadedError
     │   ├── LimitReachedError            a caller, a feature group or the server is at its limit
     │   └── DeadlineExceededError
+    ├── AlertUndeliveredError            the webhook for alerts did not take them
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -626,6 +627,18 @@ class DeadlineExceededError(CallError):
     def __init__(self) -> None:
         """Nothing is known but that it was too late."""
         super().__init__("the deadline passed before the online store answered")
+
+
+class AlertUndeliveredError(HeadraceError):
+    """The webhook for alerts did not take them; its address may be a secret and is not named."""
+
+    def __init__(self, *, count: int, reason: str) -> None:
+        """Say how many alerts are kept, and what the webhook did."""
+        self.count, self.reason = count, reason
+        super().__init__(
+            f"HEADRACE_ALERT_WEBHOOK did not take {count} alerts: {reason}; they are kept, and sent"
+            " again by the next tick. See that it answers a POST of JSON with a status of 2xx"
+        )
 
 
 class EnvironmentConflictError(HeadraceError):

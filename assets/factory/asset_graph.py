@@ -12,7 +12,7 @@ from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
-from .standing_checks import standing_checks
+from .standing_checks import freshness_check
 from .training import training_set_asset
 
 
@@ -42,5 +42,5 @@ def build_assets(
 
 
 def build_checks(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetChecksDefinition]:
-    """The checks of all declarations that are not made partition by partition."""
-    return standing_checks(list(declarations.groups.values()), clock)
+    """The checks that are steps of their own."""
+    return [freshness_check(group, clock) for group in declarations.groups.values()]

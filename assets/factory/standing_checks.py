@@ -1,17 +1,17 @@
-"""Checks of a group as a whole, which a sensor makes every minute: how fresh, whether complete.
+"""Checks of a group as a whole, which sensors make every minute: how fresh, whether complete.
 
-They have no partitions, so that a sensor may record them without a run, as often as it likes. The
-same check can be executed by hand, and is made in every run that computes or publishes the group.
+They have no partitions, so that a sensor may record them without a run, as often as it likes. A run
+that computes or publishes the group makes them, too: in `online` the step itself does, which has
+the store open, and in `offline` a step of its own, which can be executed by hand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import dagster as dg
 
 from ...contract.clock import Clock
-from ...contract.errors import StoreUnavailableError
 from ...resources.deployments import Deployment, Publishing
 from ...resources.offline.catalogue_table import CatalogueTable
 from ...resources.online.reconciliation import is_complete, was_published
@@ -34,7 +34,7 @@ class Finding:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
     def evaluation(self, key: dg.AssetKey, check: str) -> dg.AssetCheckEvaluation:
-        """The record of it that belongs to no run."""
+        """The record of it, of a run or without one."""
         return dg.AssetCheckEvaluation(
             asset_key=key,
             check_name=check,
@@ -44,24 +44,42 @@ class Finding:
             metadata=self.metadata,
         )
 
-    def result(self) -> dg.AssetCheckResult:
-        """What a step yields."""
+
+def freshness_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefinition:
+    """The check of what is committed."""
+
+    @dg.asset_check(asset=dg.AssetKey(group.offline_path), name=FRESHNESS, description=_FRESH)
+    def fresh(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
+        found = committed_freshness(group, deployment, clock)
         return dg.AssetCheckResult(
-            passed=self.passed,
-            severity=self.severity,
-            description=self.description,
-            metadata=self.metadata,
+            passed=found.passed,
+            severity=found.severity,
+            description=found.description,
+            metadata=found.metadata,
         )
 
+    return fresh
 
-def standing_checks(groups: Sequence[FeatureGroup], clock: Clock) -> list[dg.AssetChecksDefinition]:
-    """The checks of all groups: freshness of what is committed, and of what is published."""
-    published = [group for group in groups if group.spec.online is not None]
+
+def online_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of what is published."""
     return [
-        *(_committed_check(group, clock) for group in groups),
-        *(_published_check(group, clock) for group in published),
-        *(_complete_check(group) for group in published),
+        dg.AssetCheckSpec(FRESHNESS, asset=key, description=_FRESH),
+        dg.AssetCheckSpec(COMPLETE, asset=key, description=_WHOLE),
     ]
+
+
+def online_evaluations(
+    group: FeatureGroup, publishing: Publishing, clock: Clock
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What is found of them in an open store, of a group that was published."""
+    found = {
+        FRESHNESS: published_freshness(group, publishing, clock),
+        COMPLETE: completeness(group, publishing),
+    }
+    for check, finding in found.items():
+        if finding is not None:
+            yield finding.evaluation(dg.AssetKey(group.online_path), check)
 
 
 def committed_freshness(group: FeatureGroup, deployment: Deployment, clock: Clock) -> Finding:
@@ -112,49 +130,11 @@ def unreachable(group: FeatureGroup, deployment: Deployment) -> Finding | None:
     return Finding(passed=False, description=_GONE)
 
 
-def _committed_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefinition:
-    def found(deployment: Deployment) -> Finding:
-        return committed_freshness(group, deployment, clock)
-
-    return _check(dg.AssetKey(group.offline_path), FRESHNESS, _FRESH, found)
-
-
-def _published_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefinition:
-    def found(deployment: Deployment) -> Finding:
-        with deployment.publishing(start=False) as publishing:
-            made = published_freshness(group, publishing, clock)
-        return made or Finding(passed=False, description="Nothing is published.")
-
-    return _check(dg.AssetKey(group.online_path), FRESHNESS, _FRESH, found)
-
-
-def _complete_check(group: FeatureGroup) -> dg.AssetChecksDefinition:
-    def found(deployment: Deployment) -> Finding:
-        try:
-            with deployment.publishing(start=False) as publishing:
-                made = completeness(group, publishing)
-        except StoreUnavailableError:
-            return Finding(passed=False, description=_GONE)
-        return made or Finding(passed=False, description="Nothing is published.")
-
-    return _check(dg.AssetKey(group.online_path), COMPLETE, _WHOLE, found)
-
-
 _FRESH = (
     "Data age: the newest partition ended no longer ago than the group promises. A backfill of an"
     " older partition does not change it. Severity is WARN while the due partition is being made."
 )
 _WHOLE = "All that is due is in the online store; a store that lost it answers ERROR until then."
-
-
-def _check(
-    key: dg.AssetKey, name: str, description: str, found: Callable[[Deployment], Finding]
-) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key, name=name, description=description, blocking=False)
-    def check(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
-        return found(deployment).result()
-
-    return check
 
 
 def _judged(found: Freshness, metadata: Metadata) -> Finding:
