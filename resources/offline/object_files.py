@@ -95,7 +95,8 @@ class ObjectFiles:
             (found,) = self._handler().get_file_info([path])
         except OSError as error:
             raise self._unavailable(path, error) from error
-        return found.mtime
+        changed: datetime | None = found.mtime
+        return changed
 
     def remove(self, folder: str) -> None:
         """Remove a folder with all that is in it; nothing where there is none.

@@ -79,6 +79,7 @@ def _settings(name: str) -> Mapping[str, Any]:
 
 def _plugins(instance: InstanceRef) -> Iterator[ConfigurableClassData]:
     """The event log first: each deployment names one of its own."""
+    assert instance.event_storage_data is not None
     yield instance.event_storage_data
     for data in instance._asdict().values():
         if isinstance(data, ConfigurableClassData):

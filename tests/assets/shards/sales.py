@@ -18,7 +18,7 @@ from headrace.assets.authoring import (
     source,
     trailing,
 )
-from headrace.assets.declarations import Dimension, FeatureGroup, Source
+from headrace.assets.declarations import AnyInput, Dimension, FeatureGroup, Source
 from headrace.assets.materialization import Materialized, materialize
 from headrace.assets.outcomes import Outcome, Run
 from headrace.assets.shards.computing import commit_shards, compute_shard, plan_shards
@@ -29,7 +29,7 @@ from headrace.resources.offline.staging import Staging
 DAYS = ("2024-01-01", "2024-01-02", "2024-01-03")
 BUCKETS = 5
 CUSTOMER = Entity("customer", join_keys={"customer": pl.String, "country": pl.Int64})
-SCHEMA = {
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "customer": pl.String,
     "country": pl.Int64,
     "shop": pl.Int64,
@@ -206,7 +206,7 @@ class SalesWorld:
         }
 
     def _spend(self) -> FeatureGroup:
-        inputs = [trailing(self.source, days=2), self.shops, self.members]
+        inputs: list[AnyInput] = [trailing(self.source, days=2), self.shops, self.members]
 
         @feature_group(schema=CustomerSpend, sources=inputs, **self._keywords())
         def customer_spend(
