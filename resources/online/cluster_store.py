@@ -24,7 +24,7 @@ from ...contract.errors import StoreUnavailableError, UnsupportedStoreError
 from ...contract.store_address import ClusterAddress, shown_address
 from .byte_column import ByteColumn, Integers
 from .cluster_layout import Layout, Primary, layout_of
-from .connecting import OPTIONS
+from .connecting import OPTIONS, tls_options
 from .key_encoding import key_slots, key_tags
 from .online_store import OnlineStore
 
@@ -183,6 +183,7 @@ class ClusterStore(OnlineStore):
                     username=self._nodes.username,
                     password=self._nodes.password,
                     ssl=self._nodes.is_tls,
+                    **tls_options(self._nodes),
                     **OPTIONS,
                 )
             except RedisClusterException as error:  # which is no RedisError

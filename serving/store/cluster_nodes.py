@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
-from redis.connection import Connection, SSLConnection
 
 from ...contract.store_address import ClusterAddress
-from .connecting import Dial, dialled, timing
+from .connecting import Dial, connection_to, dialled
 from .slots import Address, SlotMap, slot_map
 
 
@@ -16,7 +15,7 @@ def node_dial(
 ) -> Dial:
     """How to connect to a node; as a replica it answers for the slots of its primary."""
     commands = ("READONLY",) if is_replica else ()
-    return lambda: dialled(_connection(cluster, address, seconds), *commands)
+    return lambda: dialled(connection_to(cluster, address, seconds), *commands)
 
 
 def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds: float) -> SlotMap:
@@ -36,7 +35,7 @@ def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds
 
 
 def _slots(cluster: ClusterAddress, address: Address, seconds: float) -> Sequence[Any]:
-    connection = _connection(cluster, address, seconds)
+    connection = connection_to(cluster, address, seconds)
     try:
         connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
         connection.send_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]  # redis-py's
@@ -44,14 +43,3 @@ def _slots(cluster: ClusterAddress, address: Address, seconds: float) -> Sequenc
         return reply
     finally:
         connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py's
-
-
-def _connection(cluster: ClusterAddress, address: Address, seconds: float) -> Connection:
-    kind = SSLConnection if cluster.is_tls else Connection
-    return kind(
-        host=address[0],
-        port=address[1],
-        username=cluster.username,
-        password=cluster.password,
-        **timing(seconds),
-    )

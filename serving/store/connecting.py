@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, parse_url
@@ -15,7 +16,12 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ...contract.errors import InvalidArgumentError
-from ...contract.store_address import SentinelAddress, sentinel_address, shown_address
+from ...contract.store_address import (
+    ClusterAddress,
+    SentinelAddress,
+    sentinel_address,
+    shown_address,
+)
 from ..settings import StoreSettings
 
 if TYPE_CHECKING:
@@ -52,7 +58,7 @@ def dial_of(settings: StoreSettings) -> Dial:
     seconds = settings.connect_timeout.total_seconds()
     service = sentinel_address(settings.url)
     if service is not None:
-        return lambda: dialled(_of_service(service, _primary_of(service, seconds), seconds))
+        return lambda: dialled(connection_to(service, _primary_of(service, seconds), seconds))
     try:
         options = parse_url(settings.url)  # type: ignore[no-untyped-call]  # redis-py's
     except ValueError:
@@ -80,7 +86,7 @@ def replica_dial_of(settings: StoreSettings) -> Dial:
             remedy="name a service behind Sentinel or a Cluster, or do not read from replicas",
         )
     seconds = settings.connect_timeout.total_seconds()
-    return lambda: dialled(_of_service(service, _replica_of(service, seconds), seconds))
+    return lambda: dialled(connection_to(service, _replica_of(service, seconds), seconds))
 
 
 def dialled(connection: Connection, *commands: str) -> Wire:
@@ -107,16 +113,30 @@ def timing(seconds: float) -> dict[str, Any]:
     }
 
 
-def _of_service(service: SentinelAddress, address: tuple[str, int], seconds: float) -> Connection:
-    kind = SSLConnection if service.is_tls else Connection
+def connection_to(
+    named: SentinelAddress | ClusterAddress, address: tuple[str, int], seconds: float
+) -> Connection:
+    """To a server of a service or Cluster, not made yet."""
+    kind = SSLConnection if named.is_tls else Connection
+    options = {**tls_options(named), **timing(seconds)}
+    if isinstance(named, SentinelAddress):
+        options["db"] = named.database
     return kind(
         host=address[0],
         port=address[1],
-        db=service.database,
-        username=service.username,
-        password=service.password,
-        **timing(seconds),
+        username=named.username,
+        password=named.password,
+        **options,
     )
+
+
+def tls_options(named: SentinelAddress | ClusterAddress) -> dict[str, Any]:
+    """The options of TLS in an address, as redis-py reads them in a URL of its own."""
+    if not named.tls:
+        return {}
+    options: dict[str, Any] = parse_url(f"rediss://?{urlencode(named.tls)}")  # type: ignore[no-untyped-call]  # redis-py's
+    del options["connection_class"]
+    return options
 
 
 def _primary_of(service: SentinelAddress, seconds: float) -> tuple[str, int]:
@@ -143,6 +163,7 @@ def _sentinels(service: SentinelAddress, seconds: float) -> Iterator[Sentinel]:
             "username": service.sentinel_username,
             "password": service.sentinel_password,
             "ssl": service.is_tls,
+            **tls_options(service),
         },
     )
     try:

@@ -9,7 +9,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from ...contract.errors import OverloadedError
+from ...contract.errors import HeadraceError, OverloadedError
 from ...contract.store_address import cluster_address, shown_address
 from ..observing import UNOBSERVED, Observer
 from ..reading import Reading, Result
@@ -47,9 +47,13 @@ class Engine:
         self._shared = Shared(
             settings, self._selector, self._background, observer or UNOBSERVED, self.counters
         )
-        self._servers = _servers(self.store, self._shared)
         self._next_deadline = inf
         self._is_closed = False
+        try:
+            self._servers = _servers(self.store, self._shared)
+        except HeadraceError:
+            self._close_own()
+            raise
 
     @property
     def is_available(self) -> bool:
@@ -132,9 +136,11 @@ class Engine:
             return
         self._is_closed = True
         self._servers.close()
-        self._selector.unregister(self._background)
-        self._background.close()
+        self._close_own()
+
+    def _close_own(self) -> None:
         self._selector.close()
+        self._background.close()
 
     def _route(self, ticket: Ticket[Any]) -> None:
         if ticket.keys:
