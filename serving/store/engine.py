@@ -11,7 +11,7 @@ from typing import Any
 
 from ...contract.errors import HeadraceError, OverloadedError
 from ...contract.store_address import cluster_address, shown_address
-from ..observing import Observer, Unobserved
+from ..observing import UNOBSERVED, Observer
 from ..reading import Reading, Result
 from ..settings import StoreSettings
 from .background import Background
@@ -46,7 +46,7 @@ class Engine:
         self._background = Background()
         self._selector.register(self._background, selectors.EVENT_READ)
         self._shared = Shared(
-            settings, self._selector, self._background, observer or Unobserved(), self.counters
+            settings, self._selector, self._background, observer or UNOBSERVED, self.counters
         )
         self._next_deadline = inf
         self._is_closed = False
