@@ -48,10 +48,11 @@ class AioServer:
     def __init__(
         self,
         settings: Settings,
-        observer: Observer = UNOBSERVED,
+        observer: Observer | None = None,
         tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
+        observer = observer or UNOBSERVED
         self._settings, self._observer, self._tracing = settings, observer, tracing
         limits = settings.limits
         self._admission = Admission(settings.rates)

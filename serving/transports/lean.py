@@ -60,10 +60,11 @@ class LeanServer:
     def __init__(
         self,
         settings: Settings,
-        observer: Observer = UNOBSERVED,
+        observer: Observer | None = None,
         tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
+        observer = observer or UNOBSERVED
         self._settings = settings
         limits = settings.limits
         self._admission = Admission(settings.rates)
