@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,10 +97,15 @@ def patiently(call: Callable[[], _Result]) -> _Result:
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """`python -m headrace.serving`, accepting calls."""
+    """`python -m headrace.serving`, accepting calls.
+
+    Attributes:
+        others: What it serves over HTTP, and where.
+    """
 
     process: subprocess.Popen[str]
     address: str
+    others: Mapping[str, str]
 
 
 @contextmanager
@@ -119,7 +124,11 @@ def server_process(
             assert process.stdout is not None
             said = process.stdout.readline()
             assert said, "the server ended before it listened"
-            yield ServerProcess(process, said.split()[-1])
+            asked = {"--rest", "--metrics"}.intersection(options)
+            lines = [process.stdout.readline() for _ in asked]
+            others = {what: where for what, _, where in (line.split() for line in lines)}
+            hosts = {what: where.removeprefix("http://") for what, where in others.items()}
+            yield ServerProcess(process, said.split()[-1], hosts)
         finally:
             process.kill()
 
