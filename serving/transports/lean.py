@@ -260,6 +260,8 @@ class LeanServer:
 
     def _refreshed(self, result: Snapshot | Exception) -> None:
         self._shared.readings -= 1
+        if self._loop.is_draining:
+            return
         self._loop.after(self._settings.refresh_every.total_seconds(), self._refresh)
         trouble, store_answers = "", True
         if isinstance(result, StoreUnavailableError):

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from headrace.contract.clock import Clock
 from headrace.contract.errors import ServerError
+from headrace.serving.observing import Observer
 from headrace.serving.settings import Settings, StoreSettings
 from headrace.serving.transports.aio import AioServer
 from headrace.serving.transports.lean import LeanServer
@@ -37,16 +38,18 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
 
 
 @contextmanager
-def served(chosen: Settings, transport: str = "lean") -> Iterator[str]:
+def served(
+    chosen: Settings, transport: str = "lean", observer: Observer | None = None
+) -> Iterator[str]:
     """A server in a thread of this process; its address."""
-    with (served_lean if transport == "lean" else served_aio)(chosen) as address:
+    with (served_lean if transport == "lean" else served_aio)(chosen, observer) as address:
         yield address
 
 
 @contextmanager
-def served_lean(chosen: Settings) -> Iterator[str]:
+def served_lean(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
     """A server of the lean transport in a thread of this process; its address."""
-    server = LeanServer(chosen)
+    server = LeanServer(chosen, observer)
     address = server.start()
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -59,7 +62,7 @@ def served_lean(chosen: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def served_aio(chosen: Settings) -> Iterator[str]:
+def served_aio(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
     """A server of the `aio` transport in a thread of this process; its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -69,7 +72,7 @@ def served_aio(chosen: Settings) -> Iterator[str]:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(_PATIENCE_SECONDS)
 
     async def made() -> AioServer:
-        return AioServer(chosen)
+        return AioServer(chosen, observer)
 
     server = run(made())
     try:
