@@ -9,6 +9,7 @@ import typer
 from .addresses import free_port, host_and_port, require_free_port
 from .children import answer_to_signals
 from .home import announced_server
+from .options import Rest
 
 _TLS, _SETTINGS = "TLS", "Settings"
 Bind: TypeAlias = Annotated[
@@ -28,14 +29,6 @@ TransportName: TypeAlias = Annotated[
         help="lean is fast and needs this grpcio's private parts, aio its public ones alone;"
         " auto takes lean where it works.",
         show_default="auto",
-    ),
-]
-Rest: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--rest",
-        metavar="HOST:PORT",
-        help="Where it answers over HTTP and JSON, too; /docs says what.",
     ),
 ]
 MetricsAddress: TypeAlias = Annotated[
