@@ -31,6 +31,16 @@ TransportName: TypeAlias = Annotated[
         show_default="auto",
     ),
 ]
+Workers: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that serve, which share the port; one that ends is replaced.",
+        show_default="1",
+    ),
+]
 MetricsAddress: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +102,7 @@ def serve(
     *,
     bind: Bind = None,
     transport: TransportName = None,
+    workers: Workers = None,
     rest: Rest = None,
     metrics: MetricsAddress = None,
     tls_cert: Certificate = None,
@@ -116,6 +127,7 @@ def serve(
     flags = {
         "bind": bind,
         "transport": transport,
+        "workers": None if workers is None else str(workers),
         "rest.bind": rest,
         "metrics.bind": metrics,
         "tls.certificate": tls_cert,
@@ -137,7 +149,8 @@ def serve(
 
             stack.enter_context(LocalValkey(environment))
         stack.enter_context(announced_server(environment, address))
-        serve_until_stopped(replace(settings, bind=address))
+        given = {**flags, "bind": address}
+        serve_until_stopped(replace(settings, bind=address), given, config)
 
 
 def _with_port(bind: str) -> str:

@@ -45,6 +45,7 @@ FLAGS = {
         "lean is fast and needs this grpcio's private parts, aio its public ones alone;"
         " auto takes lean where it works (default: auto)",
     ),
+    "workers": Flag("--workers", "N", "processes that serve, which share the port (default: 1)"),
     "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),
     "metrics.bind": Flag(
         "--metrics", "HOST:PORT", "where to show metrics and health over HTTP, without features"

@@ -169,6 +169,7 @@ class Settings:
         tls: Certificates; plaintext without.
         shares_port: Workers of one supervisor listen on the same port.
         transport: `lean`, `aio`, or `auto` for the one that works best here.
+        workers: Processes that serve; several have a supervisor.
     """
 
     bind: str
@@ -186,6 +187,7 @@ class Settings:
     tls: TlsSettings | None = None
     shares_port: bool = False
     transport: Literal["auto", "lean", "aio"] = "auto"
+    workers: int = 1
 
     @classmethod
     def of(cls, environment: Environment, *, bind: str) -> "Settings":

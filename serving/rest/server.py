@@ -68,7 +68,8 @@ class RestServer:
         """
         bind = (self._settings.metrics if self._only_operations else self._settings.rest).bind or ""
         option = "--metrics" if self._only_operations else "--rest"
-        listener = listening_socket(bind, option=option)
+        shares_port = self._settings.shares_port and not self._only_operations
+        listener = listening_socket(bind, option=option, shares_port=shares_port)
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listener, ready)), name="rest"
@@ -142,8 +143,8 @@ class _Server(uvicorn.Server):
         self._ready.set_result(None)
 
 
-def listening_socket(bind: str, *, option: str) -> socket.socket:
-    """A socket that listens at `host:port`.
+def listening_socket(bind: str, *, option: str, shares_port: bool = False) -> socket.socket:
+    """A socket that listens at `host:port`, alone or with other workers of one supervisor.
 
     Raises:
         PortTakenError: The address is in use.
@@ -155,7 +156,10 @@ def listening_socket(bind: str, *, option: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             return socket.create_server(
-                (host.strip("[]"), int(port)), family=family, backlog=_BACKLOG
+                (host.strip("[]"), int(port)),
+                family=family,
+                backlog=_BACKLOG,
+                reuse_port=shares_port,
             )
         except OSError as error:
             if error.errno == errno.EADDRINUSE:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -101,11 +101,13 @@ class ServerProcess:
 
     Attributes:
         others: What it serves over HTTP, and where.
+        said: What it said before.
     """
 
     process: subprocess.Popen[str]
     address: str
     others: Mapping[str, str]
+    said: Sequence[str]
 
 
 @contextmanager
@@ -122,13 +124,15 @@ def server_process(
     with process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said, "the server ended before it listened"
+            said = [process.stdout.readline()]
+            while said[-1].startswith("Worker "):
+                said.append(process.stdout.readline())
+            assert said[-1], "the server ended before it listened"
             asked = {"--rest", "--metrics"}.intersection(options)
             lines = [process.stdout.readline() for _ in asked]
             others = {what: where for what, _, where in (line.split() for line in lines)}
             hosts = {what: where.removeprefix("http://") for what, where in others.items()}
-            yield ServerProcess(process, said.split()[-1], hosts)
+            yield ServerProcess(process, said[-1].split()[-1], hosts, said)
         finally:
             process.kill()
 

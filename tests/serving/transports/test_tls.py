@@ -8,7 +8,7 @@ import pytest
 
 from headrace.contract.errors import InvalidArgumentError
 from headrace.serving.settings import TlsSettings
-from headrace.serving.tls import server_credentials, tls_settings
+from headrace.serving.tls import server_credentials
 from headrace.tests.serving.running import served, settings
 from headrace.tests.serving.transports.calling import SERVING, health
 from headrace.tests.serving.transports.certificates import Certificates
@@ -79,12 +79,3 @@ def test_files_that_cannot_be_used_are_named(
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=said):
         server_credentials(broken(certificates.tls))
-
-
-def test_certificate_and_key_are_given_together_or_not_at_all() -> None:
-    assert tls_settings(None, None, None) is None
-    assert tls_settings("a", "b", "c") == TlsSettings(Path("a"), Path("b"), Path("c"))
-    with pytest.raises(InvalidArgumentError, match="--tls-cert: it is given without --tls-key"):
-        tls_settings("a", None, None)
-    with pytest.raises(InvalidArgumentError, match="without --tls-cert and --tls-key"):
-        tls_settings(None, None, "c")
