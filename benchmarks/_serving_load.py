@@ -79,7 +79,7 @@ def saturation(
     Raises:
         RuntimeError: Replies were wrong.
     """
-    command = ["h2load", "-c", str(clients), "-t", "1", "-D", f"{seconds:.2f}"]
+    command = ["h2load", "-c", str(clients), "-t", "1", "-D", f"{seconds * 1000:.0f}ms"]
     with _Body(target, case) as body:
         if target.sizes:
             command += ["-m", "1", "--h1", "-H", "content-type: application/json"]
@@ -90,7 +90,7 @@ def saturation(
         command += ["-d", str(body), f"{scheme}://{target.address}{target.method}"]
         used, stored = cpu_seconds(target.processes), cpu_seconds([store])
         begun = time.perf_counter()
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         passed = time.perf_counter() - begun
     used, stored = cpu_seconds(target.processes) - used, cpu_seconds([store]) - stored
     done, failed, received = _counted(said)
