@@ -49,6 +49,7 @@
         ├── HomeInUseError
         ├── PortTakenError
         ├── OutputUnwritableError        a file that was asked for cannot be written
+        ├── WorkerFailedError            a worker of the feature server ended as it began
         └── ClockConflictError
 
 A class builds its message from typed fields and keeps them as attributes. How an error reaches a
@@ -575,6 +576,18 @@ class OutputUnwritableError(EnvironmentConflictError):
         self.path, self.reason = path, reason
         super().__init__(
             f"{path} cannot be written: {reason}; make room or rights there, or name another place"
+        )
+
+
+class WorkerFailedError(EnvironmentConflictError):
+    """A worker of the feature server ended before it served."""
+
+    def __init__(self, *, number: int, status: int) -> None:
+        """Give its number and its exit status; negative is the signal that ended it."""
+        self.number, self.status = number, status
+        super().__init__(
+            f"worker {number} of the feature server ended before it served (exit status {status});"
+            " what it said above says why",
         )
 
 

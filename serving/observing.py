@@ -69,3 +69,7 @@ class Unobserved:
 
     def breaker(self, state: str) -> None:
         """Count nothing."""
+
+
+UNOBSERVED = Unobserved()
+"""The default; it has no state."""

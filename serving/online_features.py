@@ -145,6 +145,11 @@ class OnlineFeatures:
         """The version of each group that answered."""
         return [group.contract.version for group in self._groups]
 
+    @property
+    def answered_at(self) -> np.datetime64:
+        """The server's clock when it judged ages (UTC, microseconds)."""
+        return np.datetime64(self._answered_at, "us")
+
     @cached_property
     def statuses(self) -> npt.NDArray[np.int8]:
         """A `Status` per (entity, feature)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from ..contract.clock import Clock, recorded_clock
 from ..contract.environment import Environment
@@ -93,6 +94,67 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RestSettings:
+    """How the server answers over HTTP.
+
+    Attributes:
+        bind: `host:port` (port 0: any free one); `None`: there is no REST.
+        calls: Calls that are answered at once; more are told to come again.
+        values: Feature values of one answer: entities times features.
+        body_bytes: The longest body.
+        body_timeout: How long a caller may take to send one.
+        timeout: How long a call may take from then on.
+    """
+
+    bind: str | None = None
+    calls: int = 100
+    values: int = 100_000
+    body_bytes: int = 4 * 2**20
+    body_timeout: timedelta = timedelta(seconds=10)
+    timeout: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where metrics and health are shown, beside REST or without it.
+
+    Attributes:
+        bind: `host:port`; worker n of several listens n ports further. `None`: nowhere else.
+    """
+
+    bind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and how.
+
+    Attributes:
+        format: Lines of text, or of JSON.
+        level: What is less than this is not logged.
+        access: Whether every call is: its method, status and time, never its entities.
+    """
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """Which calls become spans.
+
+    Attributes:
+        endpoint: Where spans are sent by OTLP over gRPC; `None`: there are none.
+        ratio: The share of calls that begin a trace. A call whose caller has a trace belongs to
+            it, if and only if that is sampled.
+    """
+
+    endpoint: str | None = None
+    ratio: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a feature server process depends on.
 
@@ -104,6 +166,8 @@ class Settings:
         rates: How often callers may call, and groups be asked for.
         tls: Certificates; plaintext without.
         shares_port: Workers of one supervisor listen on the same port.
+        transport: `lean`, `aio`, or `auto` for the one that works best here.
+        workers: Processes that serve; several have a supervisor.
     """
 
     bind: str
@@ -111,11 +175,17 @@ class Settings:
     namespace: str
     clock: Callable[[], Clock]
     limits: Limits = Limits()
+    rest: RestSettings = RestSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+    traces: TraceSettings = TraceSettings()
     refresh_every: timedelta = timedelta(seconds=1)
     drain: timedelta = timedelta(seconds=10)
     rates: RateLimits = RateLimits()
     tls: TlsSettings | None = None
     shares_port: bool = False
+    transport: Literal["auto", "lean", "aio"] = "auto"
+    workers: int = 1
 
     @classmethod
     def of(cls, environment: Environment, *, bind: str) -> "Settings":

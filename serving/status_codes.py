@@ -1,4 +1,4 @@
-"""Which gRPC status an error becomes: the one table."""
+"""Which gRPC status an error becomes, and which HTTP status that is: one table each."""
 
 import logging
 
@@ -13,6 +13,7 @@ from ..contract.errors import (
     InvalidFeatureReferenceError,
     LimitReachedError,
     OverloadedError,
+    ServerError,
     StoreUnavailableError,
     TooLargeError,
     UnknownNameError,
@@ -32,10 +33,26 @@ _STATUS_CODES: dict[type[HeadraceError], grpc.StatusCode] = {
     CatalogueError: grpc.StatusCode.UNAVAILABLE,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ServerError: grpc.StatusCode.ABORTED,  # the catalogue changed with every step of one REST call
 }
 
 REFUSALS = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT})
 """Statuses that blame the request; every other one says that the server did not answer."""
+
+
+HTTP_STATUSES: dict[grpc.StatusCode, int] = {
+    grpc.StatusCode.OK: 200,
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.ABORTED: 503,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+"""The HTTP status of each gRPC status that this server gives."""
 
 
 def status_code(error: HeadraceError) -> grpc.StatusCode:

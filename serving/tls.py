@@ -9,27 +9,6 @@ from ..contract.errors import InvalidArgumentError
 from .settings import TlsSettings
 
 
-def tls_settings(
-    certificate: str | None, key: str | None, client_ca: str | None
-) -> TlsSettings | None:
-    """The settings that three options make; `None` when none is given.
-
-    Raises:
-        InvalidArgumentError: One is given and what it needs is not.
-    """
-    if certificate and key:
-        return TlsSettings(Path(certificate), Path(key), Path(client_ca) if client_ca else None)
-    given = {"--tls-cert": certificate, "--tls-key": key, "--tls-client-ca": client_ca}
-    if not any(given.values()):
-        return None
-    missing = [name for name in ("--tls-cert", "--tls-key") if not given[name]]
-    raise InvalidArgumentError(
-        argument=next(name for name, value in given.items() if value),
-        problem=f"it is given without {' and '.join(missing)}",
-        remedy="give certificate and key together",
-    )
-
-
 def server_credentials(tls: TlsSettings) -> grpc.ServerCredentials:
     """What a port is secured with.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 import grpc.aio
@@ -16,16 +16,20 @@ from ..admission import Admission, caller_name
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
 from ..health import Health
-from ..observing import Observer, Unobserved
+from ..observing import UNOBSERVED, Observer
 from ..reader import Reader
 from ..settings import Settings
 from ..status_codes import status_of
+from ..store.engine import Engine
 from ..tls import server_credentials
 from .addresses import check_address, taken
-from .aio_streams import FeatureStreams, reflect, watch
+from .aio_streams import FeatureStreams, deadline_of, reflect, watch
 from .channel_arguments import channel_arguments, open_at_most
 from .methods import REFLECTION_SERVICES, SERVICE, Unary, unary_methods
 from .reflection import Reflection
+
+if TYPE_CHECKING:
+    from ..tracing import Tracing
 
 _LOG = logging.getLogger("headrace.serving")
 
@@ -41,14 +45,24 @@ class AioServer:
         health: What is said of this server.
     """
 
-    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
-        self._settings, self._observer = settings, observer or Unobserved()
+        observer = observer or UNOBSERVED
+        self._settings, self._observer, self._tracing = settings, observer, tracing
         limits = settings.limits
         self._admission = Admission(settings.rates)
         self._reader = Reader(settings.store, observer)
         self.handler = Handler(
-            settings.namespace, limits, settings.clock(), admission=self._admission
+            settings.namespace,
+            limits,
+            settings.clock(),
+            admission=self._admission,
+            observer=observer,
         )
         self.health = Health(frozenset({SERVICE}))
         self._streams = FeatureStreams(self._reader, self.handler, self._observer)
@@ -59,6 +73,16 @@ class AioServer:
             options=channel_arguments(limits, shares_port=settings.shares_port),
             maximum_concurrent_rpcs=open_at_most(limits),
         )
+
+    @property
+    def engine(self) -> Engine:
+        """Reads the store for it."""
+        return self._reader.engine
+
+    @property
+    def open_calls(self) -> int:
+        """Calls that are not answered yet, and streams and watches that have not ended."""
+        return self._open_calls + self._open_streams + self._open_watches
 
     async def start(self) -> str:
         """Read the catalogue if the store answers, then listen; the address with its real port.
@@ -132,10 +156,13 @@ class AioServer:
 
     async def _answer(self, name: str, answer: Unary, raw: bytes, context: _Context) -> bytes:
         started, status = time.monotonic(), "CANCELLED"
+        tracing, span = self._tracing, None
+        if tracing is not None:
+            span = tracing.began(name, context.invocation_metadata() or ())
         self._open_calls += 1
         try:
             self._admit(context)
-            body = await self._reader.run(answer(raw))
+            body = await self._reader.run(answer(raw), deadline_of(context))
         except Exception as error:  # noqa: BLE001  # the edge of a call; a stranger learns the type
             code, text = status_of(error)
             status = code.name
@@ -146,6 +173,8 @@ class AioServer:
         finally:
             self._open_calls -= 1
             self._observer.answered(name, status, time.monotonic() - started)
+            if span is not None:
+                span.ended(status)
 
     def _admit(self, context: _Context) -> None:
         limit = self._settings.limits.calls

@@ -6,7 +6,7 @@ alone while there is something to do for the other.
 """
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -21,7 +21,7 @@ from ..contracts import Snapshot
 from ..handler import Handler
 from ..health import SERVICE as HEALTH_SERVICE
 from ..health import Health
-from ..observing import Observer, Unobserved
+from ..observing import UNOBSERVED, Observer
 from ..reading import Reading
 from ..settings import Settings
 from ..status_codes import status_of
@@ -37,6 +37,9 @@ from .lean_services import FeatureStream, Reflecting, Watch
 from .methods import REFLECTION_SERVICES, SERVICE, unary_methods
 from .reflection import Reflection
 
+if TYPE_CHECKING:
+    from ..tracing import Tracing
+
 _LOG = logging.getLogger("headrace.serving")
 
 _REQUESTS = 128
@@ -51,15 +54,26 @@ class LeanServer:
     Attributes:
         handler: Answers; may be asked by other transports of this process, too.
         health: What is said of this server.
+        engine: Reads the store for it.
     """
 
-    def __init__(self, settings: Settings, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer | None = None,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
+        observer = observer or UNOBSERVED
         self._settings = settings
         limits = settings.limits
         self._admission = Admission(settings.rates)
         self.handler = Handler(
-            settings.namespace, limits, settings.clock(), admission=self._admission
+            settings.namespace,
+            limits,
+            settings.clock(),
+            admission=self._admission,
+            observer=observer,
         )
         self.health = Health(frozenset({SERVICE}))
         self._loop = LeanLoop(
@@ -68,9 +82,9 @@ class LeanServer:
             requests=_REQUESTS,
             limit=open_at_most(limits),
         )
-        self._engine = Engine(settings.store, observer)
+        self.engine = Engine(settings.store, observer)
         self._shared = Shared(
-            self._loop, self._engine, observer or Unobserved(), AbandonedCalls(limits.abandoned)
+            self._loop, self.engine, observer, AbandonedCalls(limits.abandoned), tracing
         )
         self._is_authenticated = settings.tls is not None and settings.tls.client_ca is not None
         self._is_stopping = False
@@ -93,6 +107,11 @@ class LeanServer:
             },
         }
 
+    @property
+    def open_calls(self) -> int:
+        """Calls that are not answered yet, and streams and watches that have not ended."""
+        return self._loop.open_calls
+
     def start(self) -> str:
         """Listen, and read the catalogue if the store answers; the address with its real port.
 
@@ -103,12 +122,12 @@ class LeanServer:
         try:
             address = self._listen()
         except Exception:
-            self._engine.close()
+            self.engine.close()
             raise
         self._loop.turn = self._turn
         self._refresh()
         while self._shared.readings:
-            self._engine.poll(_SWEEP_SECONDS)
+            self.engine.poll(_SWEEP_SECONDS)
         self._sweep()
         return address
 
@@ -117,7 +136,7 @@ class LeanServer:
         try:
             self._loop.run()
         finally:
-            self._engine.close()
+            self.engine.close()
 
     def stop(self) -> None:
         """Begin to drain; from any thread, and from a signal's handler."""
@@ -127,9 +146,9 @@ class LeanServer:
         if self._is_stopping and not self._loop.is_draining:
             self._drain()
         if self._shared.readings:
-            self._engine.poll(_STORE_TURN_SECONDS)
+            self.engine.poll(_STORE_TURN_SECONDS)
             return True
-        self._engine.poll(0)
+        self.engine.poll(0)
         return False
 
     def _drain(self) -> None:
@@ -237,10 +256,12 @@ class LeanServer:
         except HeadraceError as error:
             self._refreshed(error)
         else:
-            self._engine.submit(self.handler.refresh(), self._refreshed)
+            self.engine.submit(self.handler.refresh(), self._refreshed)
 
     def _refreshed(self, result: Snapshot | Exception) -> None:
         self._shared.readings -= 1
+        if self._loop.is_draining:
+            return
         self._loop.after(self._settings.refresh_every.total_seconds(), self._refresh)
         trouble, store_answers = "", True
         if isinstance(result, StoreUnavailableError):

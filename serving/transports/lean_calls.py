@@ -17,6 +17,7 @@ from .lean_loop import Accepted, LeanLoop
 
 if TYPE_CHECKING:
     from ..store.ticket import Ticket
+    from ..tracing import CallSpan, Tracing
 
 Answer = Callable[[bytes], Reading[bytes]]
 
@@ -44,6 +45,7 @@ class Shared:
     engine: Engine
     observer: Observer
     abandoned: AbandonedCalls
+    tracing: "Tracing | None" = None
     waiting: dict[Waiting, float] = field(default_factory=dict)
     unwatched: "dict[UnaryCall, float]" = field(default_factory=dict)
     readings: int = 0
@@ -76,6 +78,7 @@ class UnaryCall:
         "_open_parts",
         "_shared",
         "_since",
+        "_span",
         "_ticket",
     )
 
@@ -85,6 +88,7 @@ class UnaryCall:
         self._is_over = self._is_watched = False
         self._open_parts = 1
         self._ticket: Ticket[bytes] | None = None
+        self._span: CallSpan | None = None
         self._since = time.monotonic()
         shared.waiting[self] = self._since
         shared.loop.start(accepted.call, receive_message(), self)
@@ -100,6 +104,8 @@ class UnaryCall:
             self._fail(grpc.StatusCode.INVALID_ARGUMENT, "no request message came")
             return
         self._since = time.monotonic()
+        if self._shared.tracing is not None:
+            self._span = self._shared.tracing.began(self._name, self._accepted.metadata)
         deadline = self._accepted.monotonic_deadline()
         if deadline <= self._since:
             self._fail(
@@ -148,6 +154,8 @@ class UnaryCall:
     def _end(self, batch: tuple[Any, ...], status: str) -> None:
         self._is_over = True
         self._shared.observer.answered(self._name, status, time.monotonic() - self._since)
+        if self._span is not None:
+            self._span.ended(status)
         loop, call = self._shared.loop, self._accepted.call
         if self._is_watched:
             loop.start(call, batch, self._end_part)
