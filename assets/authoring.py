@@ -36,6 +36,8 @@ from .inputs import (
     start_of,
 )
 from .model_inputs import FeatureService, TrainingSet
+from .pod_resources import checked_resources
+from .rules import schema_in_words
 from .schemas import (
     EventTimestamp,
     Schema,
@@ -44,8 +46,8 @@ from .schemas import (
     description_of,
     feature_specs,
     schema_columns,
-    schema_in_words,
 )
+from .shards.sharding import checked_shards
 from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
@@ -64,6 +66,7 @@ __all__ = [
 ]
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_NO_RESOURCES: Mapping[str, str] = MappingProxyType({})
 
 
 def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
@@ -85,6 +88,7 @@ def source(
     partitions: Partitioning = DAILY,
     lateness: timedelta = timedelta(0),
     tags: Mapping[str, str] = _NO_TAGS,
+    resources: Mapping[str, str] = _NO_RESOURCES,
 ) -> Callable[[Reader], Source]:
     """Declare the decorated reader, `(start, end) -> rows`, as a source named like the function.
 
@@ -96,6 +100,7 @@ def source(
         partitions: How its time is cut.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
         tags: What else to show beside it.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
     """
 
     def declare(reader: Reader) -> Source:
@@ -117,6 +122,7 @@ def source(
             owners=validation.checked_owners(subject, owners),
             description=description_of(reader, schema),
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(reader, schema_in_words(columns)),
         )
 
@@ -160,6 +166,9 @@ def feature_group(
     buckets: int = 1,
     tags: Mapping[str, str] = _NO_TAGS,
     status: str = "active",
+    resources: Mapping[str, str] = _NO_RESOURCES,
+    shards: int = 1,
+    approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
 
@@ -177,6 +186,10 @@ def feature_group(
         buckets: How many files by entity a partition has; fixed for the life of a version.
         tags: What else to show beside it.
         status: `"experimental"`, `"active"` or `"deprecated"`.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
+        shards: How many pods compute a partition together, each some of its buckets; for functions
+            that make an entity's rows from that entity's rows alone.
+        approval: Hold what is computed until somebody approves it (`headrace approve`).
     """
 
     def declare(function: Transform) -> FeatureGroup:
@@ -184,7 +197,7 @@ def feature_group(
         validation.check_partitions(subject, partitions)
         validation.check_version(subject, version)
         validation.check_ttl(subject, ttl)
-        validation.check_keywords(subject, buckets=buckets, status=status)
+        validation.check_keywords(subject, buckets=buckets, status=status, approval=approval)
         inputs = checked_inputs(subject, sources, partitions)
         validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
         columns = schema_columns(subject, schema)
@@ -216,7 +229,10 @@ def feature_group(
             freshness=validation.checked_freshness(subject, freshness, partitions, lateness),
             lateness=lateness,
             buckets=buckets,
+            resources=checked_resources(subject, resources),
+            shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
+            approval=approval,
         )
 
     return declare
@@ -254,6 +270,7 @@ def training_set(
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
     tags: Mapping[str, str] = _NO_TAGS,
+    resources: Mapping[str, str] = _NO_RESOURCES,
 ) -> Callable[[Transform], TrainingSet]:
     """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
 
@@ -287,6 +304,7 @@ def training_set(
             owners=validation.checked_owners(subject, owners),
             description=inspect.getdoc(function) or "",
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(function, (*in_words(inputs), *service.spec.features)),
         )
 

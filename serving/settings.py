@@ -82,6 +82,7 @@ class StoreSettings:
         keys_at_once: Keys of one command, so that the store stays responsive to others.
         waiting_readings: Readings that may wait to be sent; more are RESOURCE_EXHAUSTED.
         waiting_keys: Keys that may.
+        from_replicas: Read from replicas; what one of them does not have is read of the primary.
     """
 
     url: str
@@ -91,6 +92,7 @@ class StoreSettings:
     keys_at_once: int = 10_000
     waiting_readings: int = 4_096
     waiting_keys: int = 1_000_000
+    from_replicas: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Group commit without a timer: what arrives while reads are in flight leaves toge
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from selectors import EVENT_WRITE, BaseSelector
@@ -16,8 +16,8 @@ from ...contract.errors import StoreUnavailableError
 from ..observing import Observer
 from ..settings import StoreSettings
 from .background import Background
-from .breaker import Breaker
-from .commands import mgets, values_of_mgets
+from .breaker import Breaker, State
+from .commands import Commands
 from .connecting import Dial, Wire
 from .counters import Counters
 from .link import Flight, Link
@@ -53,10 +53,19 @@ class Node:
         breaker: Opened by a read that takes too long, and when no connection can be made.
     """
 
-    def __init__(self, name: str, dial: Dial, shared: Shared) -> None:
-        """Connect when something is to be read."""
-        self.name, self._dial, self._shared = name, dial, shared
-        self.breaker = Breaker(shared.observer.breaker)
+    def __init__(
+        self,
+        name: str,
+        dial: Dial,
+        commands: Commands,
+        shared: Shared,
+        *,
+        changed: Callable[[State], None] | None = None,
+    ) -> None:
+        """Connect when something is to be read; `changed` is told of the breaker's states."""
+        self.name, self._dial, self._commands, self._shared = name, dial, commands, shared
+        self.breaker = Breaker(self._changed)
+        self._listener = changed
         self._timeout = shared.settings.timeout.total_seconds()
         self._patience = shared.settings.connect_timeout.total_seconds()
         self._queue: deque[Part] = deque()
@@ -64,6 +73,16 @@ class Node:
         self._is_connecting = self._is_closed = False
         self._connected_by = inf
         self._reason = ""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it is asked at all."""
+        return self.breaker.state == "closed"
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits for it or is in flight."""
+        return next(self.parts(), None) is None
 
     def offer(self, part: Part) -> None:
         """Take a part on, or let it fail at once."""
@@ -146,6 +165,11 @@ class Node:
         for part in parts:
             part.fail(self._unavailable("the server is stopping"))
 
+    def _changed(self, state: State) -> None:
+        self._shared.observer.breaker(state)
+        if self._listener is not None:
+            self._listener(state)
+
     def _batch(self, now: float) -> tuple[list[Part], list[bytes]]:
         parts: list[Part] = []
         keys: list[bytes] = []
@@ -175,7 +199,7 @@ class Node:
         return parts
 
     def _send(self, link: Link, parts: list[Part], keys: list[bytes], now: float) -> None:
-        commands, expected = mgets(keys, self._shared.settings.keys_at_once, len(parts))
+        commands, expected = self._commands.packed(keys, parts)
         counters = self._shared.counters
         counters.batches += 1
         counters.parts += len(parts)
@@ -186,7 +210,7 @@ class Node:
             self._lost(_reason(error))
 
     def _arrived(self, flight: Flight) -> None:
-        values = values_of_mgets(flight)
+        values = self._commands.values(flight.replies, flight.parts)
         if isinstance(values, ReplyError):
             error = self._unavailable(str(values))
             for part in flight.parts:
