@@ -20,6 +20,7 @@ from ..contract.feature_group import (
 )
 from ..contract.partitions import Partitioning, Window
 from ..resources.offline.table_spec import TableKind, TableSpec, feature_table
+from .landing import Landing
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
 from .transforms import DimensionReader, Frame, Reader, Transform, computed
@@ -61,6 +62,8 @@ class Source:
         reader: From `start` and `end` to the rows with start <= event timestamp < end.
         start: Where the history, and so the first partition, begins.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        landing: Where its files arrive, if they say when it is read.
+        late_within: How long after its end a partition is looked at for rows that came late.
     """
 
     name: str
@@ -75,6 +78,8 @@ class Source:
     description: str
     tags: Tags
     code_version: str
+    landing: Landing | None = None
+    late_within: timedelta | None = None
 
     __repr__ = _shown
 
