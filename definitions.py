@@ -2,13 +2,16 @@
 
 import dagster as dg
 
-from .assets.discovery import discover
-from .assets.factory.asset_graph import build_assets
+from .assets.discovery import Declarations, discover
+from .assets.factory.asset_graph import build_assets, build_checks
+from .contract.clock import Clock
 from .contract.environment import Environment
 from .resources.deployments import Deployment
 from .resources.executors import executor_of
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
+from .sensors.failed_checks import failed_checks_sensor
+from .sensors.freshness import freshness_sensor
 from .sensors.schedules import (
     dimensions_schedule,
     iceberg_schedule,
@@ -29,12 +32,12 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     """The definitions of an environment: its packages, its stores, its clock, its executor."""
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
-    services = list(declarations.services.values())
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables
     deployment = Deployment.of(environment)
     return dg.Definitions(
         assets=build_assets(declarations, clock, in_shards=deployment.shape.is_shared),
+        asset_checks=build_checks(declarations, clock),
         executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,
@@ -48,7 +51,16 @@ def build_definitions(environment: Environment) -> dg.Definitions:
         ],
         sensors=[
             automation_sensor(),
-            *([unpublished_sensor(groups, services)] if groups else []),
+            *(_group_sensors(declarations, clock) if groups else []),
             *trace_sensors(),
         ],
     )
+
+
+def _group_sensors(declarations: Declarations, clock: Clock) -> list[dg.SensorDefinition]:
+    groups = list(declarations.groups.values())
+    return [
+        unpublished_sensor(groups, list(declarations.services.values())),
+        freshness_sensor(groups, clock),
+        failed_checks_sensor(),
+    ]

@@ -37,6 +37,7 @@ from .inputs import (
 )
 from .model_inputs import FeatureService, TrainingSet
 from .pod_resources import checked_resources
+from .rules import schema_in_words
 from .schemas import (
     EventTimestamp,
     Schema,
@@ -45,7 +46,6 @@ from .schemas import (
     description_of,
     feature_specs,
     schema_columns,
-    schema_in_words,
 )
 from .shards.sharding import checked_shards
 from .training.spine import spine_columns
@@ -168,6 +168,7 @@ def feature_group(
     status: str = "active",
     resources: Mapping[str, str] = _NO_RESOURCES,
     shards: int = 1,
+    approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
 
@@ -188,6 +189,7 @@ def feature_group(
         resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
         shards: How many pods compute a partition together, each some of its buckets; for functions
             that make an entity's rows from that entity's rows alone.
+        approval: Hold what is computed until somebody approves it (`headrace approve`).
     """
 
     def declare(function: Transform) -> FeatureGroup:
@@ -195,7 +197,7 @@ def feature_group(
         validation.check_partitions(subject, partitions)
         validation.check_version(subject, version)
         validation.check_ttl(subject, ttl)
-        validation.check_keywords(subject, buckets=buckets, status=status)
+        validation.check_keywords(subject, buckets=buckets, status=status, approval=approval)
         inputs = checked_inputs(subject, sources, partitions)
         validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
         columns = schema_columns(subject, schema)
@@ -230,6 +232,7 @@ def feature_group(
             resources=checked_resources(subject, resources),
             shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
+            approval=approval,
         )
 
     return declare

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .console import instant, show
+from ..contract.json_values import instant
+from .console import show
 from .options import BIND, DAGSTER, Bind, DagsterAddress
 
 _CLOCK = datetime(2018, 1, 2, tzinfo=UTC)  # the end of the day after the last transaction

@@ -1,6 +1,7 @@
 """`headrace up`: everything that a home needs, until Ctrl-C."""
 
-from .console import instant, show
+from ..contract.json_values import instant
+from .console import show
 from .options import BIND, DAGSTER, Bind, DagsterAddress
 
 

@@ -12,6 +12,9 @@
     ├── VersionError                     a version of a group cannot be what was asked
     │   ├── VersionRefusedError          it cannot go live, back, or away
     │   └── VersionDroppedError          it was dropped, and never comes back
+    ├── ApprovalError                    what waits for approval cannot be committed as asked
+    │   ├── NothingHeldError
+    │   └── HeldOutdatedError
     ├── DataError                        rows were refused; nothing was written
     │   ├── ColumnMismatchError
     │   ├── RowsOutsidePartitionError
@@ -41,7 +44,17 @@
     │   ├── OutOfMemoryError
     │   ├── ReceiptUnreadableError
     │   └── CommitConflictError
+    ├── GroupCheckError                  a feature group does not keep its word on its test's frames
+    │   ├── RowsRefusedError             its rows would not be committed
+    │   ├── PointInTimeError             it reads rows that it does not declare
+    │   ├── NotRepeatableError           the same rows again, and something else comes out
+    │   └── LineageDiffersError
     ├── ServerError                      the feature server did not answer a client
+    ├── CallError                        the feature server cannot answer a call now
+    │   ├── OverloadedError
+    │   ├── LimitReachedError            a caller, a feature group or the server is at its limit
+    │   └── DeadlineExceededError
+    ├── AlertUndeliveredError            the webhook for alerts did not take them
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -56,6 +69,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+_LISTED = 10
 _DRAWN = re.compile("\x1b\\[[0-9;]*m|\u21b3")
 
 
@@ -167,6 +181,41 @@ class VersionDroppedError(VersionError):
         super().__init__(
             f"feature group {group!r} was dropped, and its number is not used again;"
             " declare the group with the next version instead"
+        )
+
+
+class ApprovalError(HeadraceError):
+    """What waits for approval cannot be committed as asked."""
+
+
+class NothingHeldError(ApprovalError):
+    """A partition that is to be approved does not wait for it."""
+
+    def __init__(self, *, group: str, partition: str, held: Sequence[str]) -> None:
+        """Name the group version, what was to be approved, and the partitions that do wait."""
+        self.group, self.partition, self.held = group, partition, tuple(held)
+        remedy = (
+            f"these wait: {', '.join(held)}"
+            if held
+            else "nothing of the group waits; a group is held if it is declared with approval=True,"
+            " once `headrace materialize` has computed a partition that differs"
+        )
+        super().__init__(
+            f"{group}: partition {partition} does not wait for approval; {remedy}",
+        )
+
+
+class HeldOutdatedError(ApprovalError):
+    """Held rows are no longer what would be computed, so nobody can approve them."""
+
+    def __init__(self, *, group: str, partition: str, changes: Sequence[str]) -> None:
+        """Name the group version, the partition, and everything that changed since."""
+        self.group, self.partition, self.changes = group, partition, tuple(changes)
+        more = f"; and {len(changes) - _LISTED} more" if len(changes) > _LISTED else ""
+        super().__init__(
+            f"{group}, partition {partition}: what is held is out of date:"
+            f" {'; '.join(changes[:_LISTED])}{more}. Compute it again (`headrace materialize"
+            f" {group} --partitions {partition}`), look at what is held then, and approve that"
         )
 
 
@@ -516,6 +565,31 @@ class CommitConflictError(StoreError):
         )
 
 
+class GroupCheckError(HeadraceError):
+    """A feature group does not keep its word on the frames of its test."""
+
+    def __init__(self, *, group: str, problem: str, remedy: str) -> None:
+        """Name the group, what was found, and what to do."""
+        self.group, self.problem, self.remedy = group, problem, remedy
+        super().__init__(f"feature group {group!r}: {problem}. {remedy}")
+
+
+class RowsRefusedError(GroupCheckError):
+    """The rows that a feature group computes would not be committed."""
+
+
+class PointInTimeError(GroupCheckError):
+    """A feature group reads rows outside the windows that it declares, or other than its inputs."""
+
+
+class NotRepeatableError(GroupCheckError):
+    """A feature group computes something else from the same rows."""
+
+
+class LineageDiffersError(GroupCheckError):
+    """Features are computed from other columns than was said."""
+
+
 class ServerError(HeadraceError):
     """The feature server did not answer: it is gone, overloaded, too slow, or without its store."""
 
@@ -523,6 +597,48 @@ class ServerError(HeadraceError):
         """Name the server by its address, the gRPC status and the reason."""
         self.server, self.code, self.reason = server, code, reason
         super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
+
+
+class CallError(HeadraceError):
+    """The feature server cannot answer a call now; nothing is wrong with the request."""
+
+
+class OverloadedError(CallError):
+    """The feature server has more to do than it can do in time, and refused a call at once."""
+
+    def __init__(self, *, what: str) -> None:
+        """Say of what there is too much."""
+        self.what = what
+        super().__init__(f"the feature server is overloaded: {what}; repeat the call later")
+
+
+class LimitReachedError(CallError):
+    """The server lets no more in for now; the same request may be answered a little later."""
+
+    def __init__(self, *, subject: str, limit: str) -> None:
+        """Say whose limit it is, and how much that allows."""
+        self.subject, self.limit = subject, limit
+        super().__init__(f"{subject}: the limit of {limit} is reached; try again later")
+
+
+class DeadlineExceededError(CallError):
+    """The caller's deadline passed before the answer was there."""
+
+    def __init__(self) -> None:
+        """Nothing is known but that it was too late."""
+        super().__init__("the deadline passed before the online store answered")
+
+
+class AlertUndeliveredError(HeadraceError):
+    """The webhook for alerts did not take them; its address may be a secret and is not named."""
+
+    def __init__(self, *, count: int, reason: str) -> None:
+        """Say how many alerts are kept, and what the webhook did."""
+        self.count, self.reason = count, reason
+        super().__init__(
+            f"HEADRACE_ALERT_WEBHOOK did not take {count} alerts: {reason}; they are kept, and sent"
+            " again by the next tick. See that it answers a POST of JSON with a status of 2xx"
+        )
 
 
 class EnvironmentConflictError(HeadraceError):

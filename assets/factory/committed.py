@@ -9,6 +9,7 @@ from ...resources.deployments import Deployment
 from ..declarations import Dimension, FeatureGroup, Source, Tags
 from ..model_inputs import TrainingSet
 from ..schemas import Schema
+from .approval_check import approval_specs
 from .checks import check_spec
 from .metadata import Metadata, table_metadata
 from .pods import op_tags
@@ -52,7 +53,10 @@ class Committed:
     @property
     def checks(self) -> Sequence[dg.AssetCheckSpec]:
         """The checks that it makes before it commits."""
-        return [check_spec(self.key, self.partitions, self.schema)]
+        return [
+            check_spec(self.key, self.partitions, self.schema),
+            *approval_specs(self.declared, self.key, self.partitions),
+        ]
 
 
 def committed_asset(each: Committed) -> dg.AssetsDefinition:

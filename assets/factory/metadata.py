@@ -1,7 +1,7 @@
 """What Dagster shows of a declared table, and of a partition that was materialized into it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import dagster as dg
@@ -10,9 +10,10 @@ import pandera.polars as pa
 from ...contract.partitions import Partitioning
 from ...resources.offline.commit_log import Commit
 from ...resources.offline.table_spec import TableSpec
-from ..lineage import InputColumn, Lineage
+from ..lineage import Lineage
 from ..outcomes import Outcome
 from ..pinned_inputs import InputUse
+from ..plan import InputColumn
 from ..schemas import Schema
 
 Metadata: TypeAlias = dict[str, dg.MetadataValue]
@@ -59,13 +60,16 @@ def commit_metadata(
     return metadata
 
 
-def lineage_metadata(lineage: Lineage, assets: Mapping[str, dg.AssetKey]) -> Metadata:
+def lineage_metadata(lineage: Lineage) -> Metadata:
     """Column lineage as Dagster's own entry, and as a table, because only Dagster+ draws the entry.
 
-    `assets` holds the asset of each input by the input's name.
+    Inputs bear the names of their assets.
     """
     dependencies = {
-        output: [dg.TableColumnDep(assets[name], column) for name, column in each.direct]
+        output: [
+            dg.TableColumnDep(dg.AssetKey(asset.split("/")), column)
+            for asset, column in each.direct
+        ]
         for output, each in lineage.items()
     }
     rows = "\n".join(
@@ -113,4 +117,4 @@ def _absent(use: InputUse) -> str:
 
 
 def _columns(columns: Sequence[InputColumn]) -> str:
-    return ", ".join(f"{each.input}.{each.column}" for each in columns)
+    return ", ".join(f"{asset.rpartition('/')[2]}.{column}" for asset, column in columns)

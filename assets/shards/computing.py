@@ -103,7 +103,7 @@ def compute_shard(shard: Shard, store: OfflineStore, staging: Staging) -> Iterat
             staging.write_part(partition, shard.number, None, {"error": reason})
             yield Staged(partition, 0, reason, error)
             continue
-        said = str(judge(shard.group.schema, rows)[0])
+        said = str(judge(shard.group.schema, rows).verdict)
         staging.write_part(partition, shard.number, rows, {"rows": rows.height, "said": said})
         yield Staged(partition, rows.height, said)
 

@@ -6,15 +6,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from headrace.contract.clock import Clock
-from headrace.serving.settings import Settings
+from headrace.contract.errors import ServerError
+from headrace.serving.settings import Settings, StoreSettings
 from headrace.serving.transports.aio import AioServer
+from headrace.serving.transports.lean import LeanServer
 from headrace.tests.serving.publishing import NOW
 
 _PATIENCE_SECONDS = 60
@@ -25,18 +28,39 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
     """A server on a free port, at the frozen instant of the tests."""
     chosen: dict[str, Any] = {
         "bind": "127.0.0.1:0",
-        "redis_url": url,
+        "store": StoreSettings(url, timeout=timedelta(seconds=5)),
         "namespace": "default",
         "clock": lambda: Clock(NOW),
         "refresh_every": timedelta(milliseconds=50),
-        "store_timeout": timedelta(seconds=5),
     }
     return Settings(**{**chosen, **changes})
 
 
 @contextmanager
-def served(chosen: Settings) -> Iterator[str]:
+def served(chosen: Settings, transport: str = "lean") -> Iterator[str]:
     """A server in a thread of this process; its address."""
+    with (served_lean if transport == "lean" else served_aio)(chosen) as address:
+        yield address
+
+
+@contextmanager
+def served_lean(chosen: Settings) -> Iterator[str]:
+    """A server of the lean transport in a thread of this process; its address."""
+    server = LeanServer(chosen)
+    address = server.start()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.stop()
+        thread.join(_PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def served_aio(chosen: Settings) -> Iterator[str]:
+    """A server of the `aio` transport in a thread of this process; its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -57,6 +81,17 @@ def served(chosen: Settings) -> Iterator[str]:
         loop.close()
 
 
+def patiently(call: Callable[[], _Result]) -> _Result:
+    """What a call returns once its server answers again."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return call()
+        except ServerError:
+            assert time.monotonic() < deadline, "it never answered again"
+            time.sleep(0.01)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
     """`python -m headrace.serving`, accepting calls."""
@@ -66,10 +101,12 @@ class ServerProcess:
 
 
 @contextmanager
-def server_process(bind: str = "127.0.0.1:0", **variables: str) -> Iterator[ServerProcess]:
+def server_process(
+    bind: str = "127.0.0.1:0", *options: str, **variables: str
+) -> Iterator[ServerProcess]:
     """A server as a process of its own, killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "headrace.serving", "--bind", bind],
+        [sys.executable, "-m", "headrace.serving", "--bind", bind, *options],
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         text=True,

@@ -13,16 +13,28 @@ from headrace.contract.clock import Clock
 from headrace.contract.errors import InvalidArgumentError, PortTakenError, ServerError
 from headrace.contract.status import Status
 from headrace.serving.client import FeatureClient
-from headrace.serving.settings import Limits
-from headrace.serving.transports.aio import REFLECTION_SERVICES, SERVICE
+from headrace.serving.settings import Limits, StoreSettings
+from headrace.serving.transports.methods import REFLECTION_SERVICES, SERVICE
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import NOW, Publisher, group
-from headrace.tests.serving.running import Gate, served, settings
+from headrace.tests.serving.running import Gate, patiently, served, settings
 
 pytestmark = pytest.mark.server
 
 SPEND = "household_spend:spend_30d"
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture(params=["lean", "aio"])
+def transport(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def server(valkey_url: str, transport: str) -> Iterator[str]:
+    with served(settings(valkey_url), transport) as address:
+        yield address
 
 
 @pytest.fixture
@@ -97,12 +109,12 @@ def test_errors_become_statuses(
 
 
 def test_a_failure_of_ours_tells_a_stranger_nothing_but_its_type(
-    publisher: Publisher, valkey_url: str
+    publisher: Publisher, valkey_url: str, transport: str
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     broken = settings(valkey_url, clock=lambda: Clock(NOW.replace(tzinfo=None)))
 
-    with served(broken) as address, grpc.insecure_channel(address) as channel:
+    with served(broken, transport) as address, grpc.insecure_channel(address) as channel:
         assert failure(channel, request([SPEND])) == (grpc.StatusCode.INTERNAL, "ValueError")
 
 
@@ -113,6 +125,7 @@ def test_every_service_is_found_by_reflection(channel: grpc.Channel) -> None:
     file = database.FindFileContainingSymbol(SERVICE)
     assert [method.name for method in file.service[0].method] == [
         "GetOnlineFeatures",
+        "StreamOnlineFeatures",
         "GetContract",
         "ListFeatureGroups",
     ]
@@ -133,10 +146,14 @@ def test_the_health_of_a_service_that_is_not_ours_is_unknown(channel: grpc.Chann
 
 def test_a_watcher_hears_when_the_store_is_lost_when_it_is_back_and_when_the_server_ends(
     valkey_url: str,
+    transport: str,
 ) -> None:
     with ExitStack() as stack:
         gate = stack.enter_context(Gate(valkey_url))
-        with served(settings(gate.url, store_timeout=timedelta(milliseconds=100))) as address:
+        with served(
+            settings(gate.url, store=StoreSettings(gate.url, timedelta(milliseconds=100))),
+            transport,
+        ) as address:
             channel = stack.enter_context(grpc.insecure_channel(address))
             watched = watch(channel)
             heard = [next(watched).status]
@@ -150,12 +167,12 @@ def test_a_watcher_hears_when_the_store_is_lost_when_it_is_back_and_when_the_ser
 
 
 def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
-    publisher: Publisher, valkey_url: str
+    publisher: Publisher, valkey_url: str, transport: str
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     with Gate(valkey_url) as gate:
-        quick = settings(gate.url, store_timeout=timedelta(milliseconds=100))
-        with served(quick) as address, FeatureClient(address) as client:
+        quick = settings(gate.url, store=StoreSettings(gate.url, timedelta(milliseconds=100)))
+        with served(quick, transport) as address, FeatureClient(address) as client:
             client.get_online_features([SPEND], entities={"household_id": [1]})
             gate.open.clear()
 
@@ -164,7 +181,9 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
             listed = client.list_feature_groups()
             contracts = client.get_contracts([SPEND])
             gate.open.set()
-            healed = client.get_online_features([SPEND], entities={"household_id": [1]})
+            healed = patiently(
+                lambda: client.get_online_features([SPEND], entities={"household_id": [1]})
+            )
 
     assert failed.value.code == "UNAVAILABLE"
     assert "the store at redis://127.0.0.1:" in failed.value.reason
@@ -173,12 +192,12 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
 
 
 def test_a_call_over_the_limit_is_refused_at_once_and_the_open_one_answered(
-    publisher: Publisher, valkey_url: str
+    publisher: Publisher, valkey_url: str, transport: str
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     with ExitStack() as stack:
         gate = stack.enter_context(Gate(valkey_url))
-        address = stack.enter_context(served(settings(gate.url, limits=Limits(calls=1))))
+        address = stack.enter_context(served(settings(gate.url, limits=Limits(calls=1)), transport))
         channel = stack.enter_context(grpc.insecure_channel(address))
         gate.open.clear()
         held = method(channel).future(request([SPEND]), timeout=10)
@@ -191,18 +210,18 @@ def test_a_call_over_the_limit_is_refused_at_once_and_the_open_one_answered(
     assert answered
 
 
-def test_a_port_that_is_taken_is_named(server: str, valkey_url: str) -> None:
+def test_a_port_that_is_taken_is_named(server: str, valkey_url: str, transport: str) -> None:
     with (
         pytest.raises(PortTakenError, match=f"{server} is in use"),
-        served(settings(valkey_url, bind=server)),
+        served(settings(valkey_url, bind=server), transport),
     ):
         pass
 
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "nowhere.invalid:0", "127.0.0.1:99999999"])
-def test_an_address_that_is_none_is_refused(valkey_url: str, bind: str) -> None:
+def test_an_address_that_is_none_is_refused(valkey_url: str, transport: str, bind: str) -> None:
     with (
         pytest.raises(InvalidArgumentError, match="--bind"),
-        served(settings(valkey_url, bind=bind)),
+        served(settings(valkey_url, bind=bind), transport),
     ):
         pass
