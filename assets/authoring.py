@@ -66,8 +66,7 @@ __all__ = [
     "training_set",
 ]
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
-_NO_RESOURCES: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
@@ -90,8 +89,8 @@ def source(
     lateness: timedelta = timedelta(0),
     landing: str | None = None,
     late_within: timedelta | None = None,
-    tags: Mapping[str, str] = _NO_TAGS,
-    resources: Mapping[str, str] = _NO_RESOURCES,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Reader], Source]:
     """Declare the decorated reader, `(start, end) -> rows`, as a source named like the function.
 
@@ -141,7 +140,7 @@ def source(
 
 
 def dimension(
-    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NO_TAGS
+    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NOTHING
 ) -> Callable[[DimensionReader], Dimension]:
     """Declare the decorated reader, `() -> rows`, as a dimension named like the function."""
 
@@ -175,9 +174,9 @@ def feature_group(
     version: int = 1,
     freshness: timedelta | None = None,
     buckets: int = 1,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
     status: str = "active",
-    resources: Mapping[str, str] = _NO_RESOURCES,
+    resources: Mapping[str, str] = _NOTHING,
     shards: int = 1,
     approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
@@ -280,8 +279,8 @@ def training_set(
     sources: Iterable[AnyInput],
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
-    tags: Mapping[str, str] = _NO_TAGS,
-    resources: Mapping[str, str] = _NO_RESOURCES,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Transform], TrainingSet]:
     """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
 
