@@ -2,12 +2,15 @@
 
 import dagster as dg
 
-from .assets.discovery import discover
-from .assets.factory.asset_graph import build_assets
+from .assets.discovery import Declarations, discover
+from .assets.factory.asset_graph import build_assets, build_checks
+from .contract.clock import Clock
 from .contract.environment import Environment
 from .resources.deployments import Deployment
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
+from .sensors.failed_checks import failed_checks_sensor
+from .sensors.freshness import freshness_sensor
 from .sensors.schedules import (
     dimensions_schedule,
     iceberg_schedule,
@@ -31,12 +34,12 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     """
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
-    services = list(declarations.services.values())
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables
     deployment = Deployment.of(environment)
     return dg.Definitions(
         assets=build_assets(declarations, clock),
+        asset_checks=build_checks(declarations, clock),
         executor=dg.in_process_executor,
         resources={
             "deployment": deployment,
@@ -48,5 +51,14 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
         ],
-        sensors=[automation_sensor(), *([unpublished_sensor(groups, services)] if groups else [])],
+        sensors=[automation_sensor(), *(_group_sensors(declarations, clock) if groups else [])],
     )
+
+
+def _group_sensors(declarations: Declarations, clock: Clock) -> list[dg.SensorDefinition]:
+    groups = list(declarations.groups.values())
+    return [
+        unpublished_sensor(groups, list(declarations.services.values())),
+        freshness_sensor(groups, clock),
+        failed_checks_sensor(),
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .clock import Clock, recorded_clock
 from .durability import Durability
@@ -27,6 +28,8 @@ class Environment:
             Valkey.
         offline: A folder or an `s3://` address.
         asked_clock: The instant in `HEADRACE_CLOCK`, if any; `clock` says what holds.
+        alert_webhook: Where owners are told of failed checks: a URL that takes JSON by POST, and
+            may be a secret; `None` for the log alone.
         durability: How many replicas of the online store a publish waits for.
     """
 
@@ -37,6 +40,7 @@ class Environment:
     offline: str
     asked_clock: datetime | None
     durability: Durability = field(default_factory=Durability)
+    alert_webhook: str | None = field(default=None, repr=False)
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
@@ -69,6 +73,7 @@ class Environment:
                 values.get("HEADRACE_WAIT_REPLICAS") or "",
                 values.get("HEADRACE_WAIT_SECONDS") or "",
             ),
+            alert_webhook=_url("HEADRACE_ALERT_WEBHOOK", values.get("HEADRACE_ALERT_WEBHOOK")),
         )
 
     @property
@@ -92,6 +97,19 @@ class Environment:
             ClockConflictError: `HEADRACE_CLOCK` differs from the one recorded in the home.
         """
         return recorded_clock(self.home, self.asked_clock)
+
+
+def _url(name: str, text: str | None) -> str | None:
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise InvalidArgumentError(
+            argument=name,
+            problem="it is no address of the web",
+            remedy="write it as https://host/path",
+        )
+    return text
 
 
 def _instant(name: str, text: str | None) -> datetime | None:

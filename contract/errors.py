@@ -45,6 +45,7 @@
     │   ├── NotRepeatableError           the same rows again, and something else comes out
     │   └── LineageDiffersError
     ├── ServerError                      the feature server did not answer a client
+    ├── AlertUndeliveredError            the webhook for alerts did not take them
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
@@ -523,6 +524,18 @@ class ServerError(HeadraceError):
         """Name the server by its address, the gRPC status and the reason."""
         self.server, self.code, self.reason = server, code, reason
         super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
+
+
+class AlertUndeliveredError(HeadraceError):
+    """The webhook for alerts did not take them; its address may be a secret and is not named."""
+
+    def __init__(self, *, count: int, reason: str) -> None:
+        """Say how many alerts are kept, and what the webhook did."""
+        self.count, self.reason = count, reason
+        super().__init__(
+            f"HEADRACE_ALERT_WEBHOOK did not take {count} alerts: {reason}; they are kept, and sent"
+            " again by the next tick. See that it answers a POST of JSON with a status of 2xx"
+        )
 
 
 class EnvironmentConflictError(HeadraceError):

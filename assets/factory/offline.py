@@ -48,7 +48,15 @@ def _automation(group: FeatureGroup) -> dg.AutomationCondition:
         for each in inputs
         if isinstance(each.upstream, FeatureGroup) and is_same_partition(each, group.partitions)
     ]
+    apart = [each for each in inputs if each not in together]
+    # Dagster knows windows of whole partitions: it would wait for hours that nobody reads.
+    optional = [each for each in apart if each.length and each.length < group.partitions.length]
     return when_inputs_change(
-        together=[dg.AssetKey(asset_path(each.upstream)) for each in together],
-        apart=[dg.AssetKey(asset_path(each.upstream)) for each in inputs if each not in together],
+        together=[_key(each) for each in together],
+        apart=[_key(each) for each in apart],
+        optional=[_key(each) for each in optional],
     )
+
+
+def _key(each: Input) -> dg.AssetKey:
+    return dg.AssetKey(asset_path(each.upstream))

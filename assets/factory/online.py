@@ -15,6 +15,7 @@ from .automation import when_inputs_change
 from .metadata import Metadata
 from .online_check import online_check_spec, online_evaluation
 from .partitions import partitions_definition
+from .standing_checks import online_evaluations, online_specs
 from .steps import Event, materialization, outputs
 
 
@@ -34,7 +35,10 @@ def online_asset(
         key=key,
         deps=[offline],
         partitions_def=partitions,
-        check_specs=[online_check_spec(key, partitions, group.spec.reference)],
+        check_specs=[
+            online_check_spec(key, partitions, group.spec.reference),
+            *online_specs(key),
+        ],
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
         automation_condition=when_inputs_change(together=[offline], apart=[]),
@@ -50,7 +54,7 @@ def online_asset(
     def publish(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
-        yield from _publish(context, group, services, deployment)
+        yield from _publish(context, group, services, deployment, clock=clock)
 
     return publish
 
@@ -60,6 +64,8 @@ def _publish(
     group: FeatureGroup,
     services: Sequence[FeatureService],
     deployment: Deployment,
+    *,
+    clock: Clock,
 ) -> Iterator[Event]:
     published: set[str] = set()
     deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
@@ -74,6 +80,7 @@ def _publish(
                 context, group, each.partition, deployment=deployment, publishing=publishing
             )
         register_services(services, [group], publishing)
+        yield from online_evaluations(group, publishing, clock)
     for partition in sorted(set(context.partition_keys) - published):
         context.log.warning("%s: nothing is committed that may be published", partition)
     yield from outputs(context)
