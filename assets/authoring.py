@@ -36,6 +36,7 @@ from .inputs import (
     start_of,
 )
 from .model_inputs import FeatureService, TrainingSet
+from .rules import schema_in_words
 from .schemas import (
     EventTimestamp,
     Schema,
@@ -44,7 +45,6 @@ from .schemas import (
     description_of,
     feature_specs,
     schema_columns,
-    schema_in_words,
 )
 from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
@@ -160,6 +160,7 @@ def feature_group(
     buckets: int = 1,
     tags: Mapping[str, str] = _NO_TAGS,
     status: str = "active",
+    approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
 
@@ -177,6 +178,7 @@ def feature_group(
         buckets: How many files by entity a partition has; fixed for the life of a version.
         tags: What else to show beside it.
         status: `"experimental"`, `"active"` or `"deprecated"`.
+        approval: Hold what is computed until somebody approves it (`headrace approve`).
     """
 
     def declare(function: Transform) -> FeatureGroup:
@@ -184,7 +186,7 @@ def feature_group(
         validation.check_partitions(subject, partitions)
         validation.check_version(subject, version)
         validation.check_ttl(subject, ttl)
-        validation.check_keywords(subject, buckets=buckets, status=status)
+        validation.check_keywords(subject, buckets=buckets, status=status, approval=approval)
         inputs = checked_inputs(subject, sources, partitions)
         validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
         columns = schema_columns(subject, schema)
@@ -217,6 +219,7 @@ def feature_group(
             lateness=lateness,
             buckets=buckets,
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
+            approval=approval,
         )
 
     return declare

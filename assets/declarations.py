@@ -19,7 +19,7 @@ from ..contract.feature_group import (
     FeatureSpec,
 )
 from ..contract.partitions import Partitioning, Window
-from ..resources.offline.table_spec import TableKind, TableSpec, feature_table
+from ..resources.offline.table_spec import TableKind, TableSpec, feature_table, plain_table
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
 from .transforms import DimensionReader, Frame, Reader, Transform, computed
@@ -90,7 +90,7 @@ class Source:
     @property
     def table(self) -> TableSpec:
         """The Delta table that holds it."""
-        return table_spec(
+        return plain_table(
             TableKind.SOURCE,
             self.name,
             self.columns,
@@ -126,7 +126,7 @@ class Dimension:
     @property
     def table(self) -> TableSpec:
         """The Delta table that holds it."""
-        return table_spec(TableKind.DIMENSION, self.name, self.columns)
+        return plain_table(TableKind.DIMENSION, self.name, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +184,7 @@ class FeatureGroup:
         freshness: The age of the newest event timestamp beyond which the group is overdue.
         lateness: How long after a partition's end its inputs may still arrive in normal operation.
         code_version: Changes when what the function computes may have changed.
+        approval: Whether somebody has to approve a partition before it is committed.
     """
 
     spec: FeatureGroupSpec
@@ -197,6 +198,7 @@ class FeatureGroup:
     lateness: timedelta
     buckets: int
     code_version: str
+    approval: bool = False
 
     __repr__ = _shown
 
@@ -282,24 +284,3 @@ class Feature:
     def column(self) -> str:
         """Its column in training sets and answers."""
         return f"{self.group.name}__{self.spec.name}"
-
-
-def table_spec(
-    kind: TableKind,
-    name: str,
-    columns: Columns,
-    *,
-    partitioning: Partitioning | None = None,
-    event_timestamp: str | None = None,
-) -> TableSpec:
-    """The table of a declaration that has neither versions nor keys."""
-    return TableSpec(
-        kind=kind,
-        name=name,
-        version=1,
-        columns=columns,
-        partitioning=partitioning,
-        event_timestamp=event_timestamp,
-        stamped_at_end=False,
-        key=(),
-    )

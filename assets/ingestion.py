@@ -60,11 +60,11 @@ def _read_together(source: Source, keys: Sequence[str]) -> Iterator[Pending]:
 def _judged(
     declared: Source | Dimension, key: str, rows: pl.DataFrame, elapsed: Stopwatch
 ) -> Pending:
-    verdict, judged = judge(declared.schema, rows)
-    outcome = Outcome(partition=key, seconds=elapsed(), verdict=verdict)
-    return (
-        Pending(outcome, judged, content_identity(judged)) if verdict.passed else Pending(outcome)
-    )
+    judged = judge(declared.schema, rows)
+    outcome = Outcome(partition=key, seconds=elapsed(), verdict=judged.verdict)
+    if not judged.verdict.passed:
+        return Pending(outcome, refused=judged.refused)
+    return Pending(outcome, judged.rows, content_identity(judged.rows))
 
 
 def _read(source: Source, keys: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:

@@ -69,16 +69,16 @@ def check_group(
     with watched(group):
         computed_rows(group, at, frames)
     lazy = {name: frame.lazy() for name, frame in frames.items()}
-    rows, verdict = judged_as_committed(group, partition, lazy)
-    if not verdict.passed:
+    judged = judged_as_committed(group, partition, lazy)
+    if not judged.verdict.passed:
         raise RowsRefusedError(
             group=group.spec.reference,
-            problem=f"its rows would not be committed: {verdict}",
+            problem=f"its rows would not be committed: {judged.verdict}",
             remedy="Correct the function, or the schema",
         )
     check_repeatable(group, at, frames)
     check_windows(group, partition, frames)
-    return rows
+    return judged.rows
 
 
 def check_lineage(group: FeatureGroup, expected: Mapping[str, Iterable[str]]) -> None:

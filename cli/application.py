@@ -8,6 +8,7 @@ import typer
 
 from ..contract.errors import HeadraceError
 from . import (
+    approve,
     demo,
     describe,
     drop,
@@ -20,6 +21,7 @@ from . import (
     preview,
     promote,
     publish,
+    quarantine,
     rebuild,
     replay,
     serve,
@@ -58,6 +60,8 @@ def application() -> typer.Typer:
         (_LOOK, status.status),
         (_COMPUTE, preview.preview),
         (_COMPUTE, materialize.materialize),
+        (_COMPUTE, quarantine.quarantine),
+        (_COMPUTE, approve.approve),
         (_COMPUTE, publish.publish),
         (_COMPUTE, verify.verify),
         (_COMPUTE, maintain.maintain),

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .console import note, show, show_json, show_table
+from .console import counted, note, show, show_json, show_table
+from .gate import held, quarantined
 from .groups import group_to_json
 from .options import AsJson, GroupName
 
@@ -35,6 +36,8 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
             ["status", spec.status],
             ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
             ["committed", _span(described["committed"])],
+            ["quarantined", _kept_back(described["quarantined"])],
+            *([["held", _kept_back(described["held"])]] if described["approval"] else []),
             ["fresh within", declared.freshness],
             ["offline", described["offline"]],
         ],
@@ -113,6 +116,9 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
         "offline": table.uri,
         "committed": list(commits),
         "rows": sum(commit.rows for commit in commits.values()),
+        "quarantined": quarantined(installation, group),
+        "approval": group.approval,
+        "held": held(installation, group),
         "inputs": [
             {
                 "asset": asset_name(upstream_of(each)),
@@ -139,6 +145,11 @@ def _distant(origins: dict) -> list[list[str]]:
         for origin in found
         if origin["touch"] == "direct" and len(origin["path"]) > _NEAR
     ]
+
+
+def _kept_back(found: list[dict]) -> str:
+    rows = sum(each["rows"] for each in found)
+    return f"{counted(rows, 'row')} of {_span([each['partition'] for each in found])}"
 
 
 def _span(partitions: list[str]) -> str:

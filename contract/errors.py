@@ -12,6 +12,9 @@
     ├── VersionError                     a version of a group cannot be what was asked
     │   ├── VersionRefusedError          it cannot go live, back, or away
     │   └── VersionDroppedError          it was dropped, and never comes back
+    ├── ApprovalError                    what waits for approval cannot be committed as asked
+    │   ├── NothingHeldError
+    │   └── HeldOutdatedError
     ├── DataError                        rows were refused; nothing was written
     │   ├── ColumnMismatchError
     │   ├── RowsOutsidePartitionError
@@ -60,6 +63,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+_LISTED = 10
 _DRAWN = re.compile("\x1b\\[[0-9;]*m|\u21b3")
 
 
@@ -171,6 +175,41 @@ class VersionDroppedError(VersionError):
         super().__init__(
             f"feature group {group!r} was dropped, and its number is not used again;"
             " declare the group with the next version instead"
+        )
+
+
+class ApprovalError(HeadraceError):
+    """What waits for approval cannot be committed as asked."""
+
+
+class NothingHeldError(ApprovalError):
+    """A partition that is to be approved does not wait for it."""
+
+    def __init__(self, *, group: str, partition: str, held: Sequence[str]) -> None:
+        """Name the group version, what was to be approved, and the partitions that do wait."""
+        self.group, self.partition, self.held = group, partition, tuple(held)
+        remedy = (
+            f"these wait: {', '.join(held)}"
+            if held
+            else "nothing of the group waits; a group is held if it is declared with approval=True,"
+            " once `headrace materialize` has computed a partition that differs"
+        )
+        super().__init__(
+            f"{group}: partition {partition} does not wait for approval; {remedy}",
+        )
+
+
+class HeldOutdatedError(ApprovalError):
+    """Held rows are no longer what would be computed, so nobody can approve them."""
+
+    def __init__(self, *, group: str, partition: str, changes: Sequence[str]) -> None:
+        """Name the group version, the partition, and everything that changed since."""
+        self.group, self.partition, self.changes = group, partition, tuple(changes)
+        more = f"; and {len(changes) - _LISTED} more" if len(changes) > _LISTED else ""
+        super().__init__(
+            f"{group}, partition {partition}: what is held is out of date:"
+            f" {'; '.join(changes[:_LISTED])}{more}. Compute it again (`headrace materialize"
+            f" {group} --partitions {partition}`), look at what is held then, and approve that"
         )
 
 

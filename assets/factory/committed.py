@@ -9,6 +9,7 @@ from ...resources.deployments import Deployment
 from ..declarations import Dimension, FeatureGroup, Source
 from ..model_inputs import TrainingSet
 from ..schemas import Schema
+from .approval_check import approval_specs
 from .checks import check_spec
 from .metadata import Metadata, table_metadata
 from .steps import Event, materialize_partitions
@@ -51,7 +52,10 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         deps=each.deps,
         partitions_def=each.partitions,
         backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
-        check_specs=[check_spec(each.key, each.partitions, each.schema)],
+        check_specs=[
+            check_spec(each.key, each.partitions, each.schema),
+            *approval_specs(each.declared, each.key, each.partitions),
+        ],
         output_required=False,
         automation_condition=each.automation,
         code_version=each.declared.code_version,

@@ -16,9 +16,10 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from ...resources.deployments import Deployment
-from ..declarations import Dimension
+from ..declarations import Dimension, FeatureGroup
 from ..materialization import Materialized, materialize
 from ..outcomes import Outcome, Run
+from .approval_check import approval_evaluation
 from .checks import evaluation
 from .metadata import Metadata, commit_metadata
 
@@ -40,6 +41,9 @@ def materialize_partitions(
 ) -> Iterator[Event]:
     """Materialize the partitions of a run, and record each; `constant` metadata is on all records.
 
+    A partition that waits for approval has no materialization, so that nothing downstream runs for
+    it: not by automation, and not in this run.
+
     Raises:
         Failure: Partitions were refused or failed; it names them. The others are committed.
     """
@@ -49,6 +53,7 @@ def materialize_partitions(
     deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
     run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
     failed: list[Outcome] = []
+    held = 0
     for outcome in materialize(declared, partitions, run):
         partition = None if partitioning is None else outcome.partition
         if outcome.commit is not None:
@@ -56,15 +61,31 @@ def materialize_partitions(
             yield materialization(
                 key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
             )
+        elif outcome.held is not None:
+            context.log.warning("%s: %s rows wait for approval", partition, outcome.held.rows)
+            held += 1
         else:
             context.log.error("%s: %s", outcome.partition, outcome.reason, exc_info=outcome.error)
             failed.append(outcome)
-        judged = evaluation(context, key, partition, outcome)
-        if judged is not None:
-            yield judged
+        yield from _evaluations(context, declared, partition, outcome)
     if failed:
         raise _failure(key, failed, len(partitions) or 1)
-    yield from outputs(context)
+    yield from outputs(context, go_on=not held)
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    partition: str | None,
+    outcome: Outcome,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    judged = evaluation(context, context.asset_key, partition, outcome)
+    if judged is not None:
+        yield judged
+    if isinstance(declared, FeatureGroup) and declared.approval:
+        approved = approval_evaluation(context, declared, outcome)
+        if approved is not None:
+            yield approved
 
 
 def materialization(
@@ -87,10 +108,15 @@ def materialization(
     )
 
 
-def outputs(context: dg.AssetExecutionContext) -> Iterator[Event]:
-    """What lets downstream steps of the run begin, without further records."""
+def outputs(context: dg.AssetExecutionContext, *, go_on: bool = True) -> Iterator[Event]:
+    """What ends a step without further records, and lets downstream steps of the run begin.
+
+    With `go_on=False` they are skipped, and the run succeeds all the same.
+    """
     for check in context.assets_def.check_specs:
         yield dg.Output(None, output_name=check.get_python_identifier())
+    if not go_on:
+        return
     # Dagster would record every partition of the run once more; this is how its own conversion of
     # source assets, whose functions record what they saw, prevents that.
     yield dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})

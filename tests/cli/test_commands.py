@@ -19,6 +19,8 @@ COMMANDS = (
     "status",
     "preview",
     "materialize",
+    "quarantine",
+    "approve",
     "publish",
     "verify",
     "maintain",

@@ -13,7 +13,8 @@ from headrace.assets.factory.lineage import lineage_of
 from headrace.assets.factory.steps import PUBLISH_TAG
 from headrace.resources.offline.receipt_store import ReceiptStore
 from headrace.tests.assets.factory.graph import WEEK, Graph, failure, graph_of
-from headrace.tests.assets.visits import DAYS
+from headrace.tests.assets.test_severities import LenientWeek
+from headrace.tests.assets.visits import DAYS, World
 
 WINDOWS_OF_THE_FIFTH = DAYS[4:11]
 
@@ -266,3 +267,36 @@ def test_a_training_set_is_run_again_after_corrections(graph: Graph) -> None:
     assert repeated == first
     assert [generation for generation, _ in (first, corrected)] == [1, 2]
     assert sorted(ReceiptStore(store).ids()) == sorted({first[1], corrected[1]})
+
+
+def test_a_rule_that_warns_shows_as_a_warning_beside_committed_rows(tmp_path: Path) -> None:
+    def with_a_lenient_week(world: World) -> None:
+        world.week = replace(world.week, schema=LenientWeek)
+
+    with graph_of(tmp_path, change=with_a_lenient_week) as graph:
+        add_bad_visit(graph, DAYS[0])
+        graph.read_inputs(last=DAYS[0])
+
+        result = graph.run_one(WEEK, partition=DAYS[0])
+
+        assert result.success
+        assert graph.records(WEEK) == [(DAYS[0], "1", False)]
+    (evaluation,) = result.get_asset_check_evaluations()
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
+    breaches = str(evaluation.metadata["breaches"].value)
+    assert "| greater_than_or_equal_to(0) | seconds_7d | 1 | warn |" in breaches
+
+
+def test_a_failed_check_counts_quarantined_rows_and_shows_none_of_their_values(
+    graph: Graph,
+) -> None:
+    add_bad_visit(graph, DAYS[0])
+    graph.read_inputs(last=DAYS[0])
+
+    result = graph.run_one(WEEK, partition=DAYS[0])
+
+    (evaluation,) = result.get_asset_check_evaluations()
+    shown = {name: value.value for name, value in evaluation.metadata.items()}
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert shown["quarantined_rows"] == 1
+    assert "-5" not in str(shown) + str(evaluation.description)
