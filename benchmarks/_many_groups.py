@@ -8,6 +8,7 @@ START = "2021-01-01"  # three years of daily partitions
 FEATURES = 10
 _WINDOWS = (1, 7, 30)
 _SOURCES = 3
+_OF_A_GROUP = 10  # every tenth
 
 _SOURCE = '''\
 """Events number {number}."""
@@ -67,9 +68,9 @@ class Group{number}(pa.DataFrameModel):
 )
 def group_{number}({upstream}: pl.LazyFrame) -> pl.LazyFrame:
     """Amounts of a customer over {days} days."""
-    return {upstream}.group_by("customer_id").agg(
-        **{{f"sum_{{place}}": (pl.col("{column}") * (place + 1)).sum() for place in range({features})}}
-    )
+    amount = pl.col("{column}")
+    sums = {{f"sum_{{place}}": (amount * (place + 1)).sum() for place in range({features})}}
+    return {upstream}.group_by("customer_id").agg(**sums)
 '''
 _FIELD = '    sum_{place}: float = pa.Field(ge=0, description="Amount times {factor}.")'
 
@@ -83,7 +84,7 @@ def write_package(folder: Path, groups: int) -> None:
         (package / f"events_{number}.py").write_text(_SOURCE.format(number=number, start=START))
     fields = "\n".join(_FIELD.format(place=place, factor=place + 1) for place in range(FEATURES))
     for number in range(groups):
-        of_group = number % 10 == 9
+        of_group = (number + 1) % _OF_A_GROUP == 0
         upstream = f"group_{number - 1}" if of_group else f"events_{number % _SOURCES}"
         (package / f"group_{number}.py").write_text(
             _GROUP.format(
