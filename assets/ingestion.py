@@ -38,8 +38,10 @@ def identity_as_read(source: Source, partition: str) -> str:
     Of rows that would be refused it is another one than of any that were committed.
     """
     ((_, rows),) = _read(source, [partition])
-    verdict, judged = judge(source.schema, rows)
-    return content_identity(judged) if verdict.passed else f"refused {content_identity(rows)}"
+    judged = judge(source.schema, rows)
+    if not judged.verdict.passed:
+        return f"refused {content_identity(rows)}"
+    return content_identity(judged.rows)
 
 
 def _read_whole(dimension: Dimension) -> Pending:
