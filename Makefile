@@ -70,9 +70,12 @@ endef
 
 # ---- tests -------------------------------------------------------------------------------------
 
+WORKERS ?= 2
+
+# A file's tests stay in one process: they share its servers.
 .PHONY: test
-test: setup  ## The tests, slow ones left out (8 minutes at most)
-	$(BIN)/pytest -m "not slow" $(ARGS)
+test: setup  ## The tests, slow ones left out (8 minutes at most; WORKERS=1: in one process)
+	$(BIN)/pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: setup  ## The slow tests: kill loops, soak, browser, clusters (45 minutes at most)

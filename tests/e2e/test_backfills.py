@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -195,8 +196,11 @@ def _asked(address: str, query: str, variables: Mapping[str, Any]) -> dict[str, 
         json.dumps({"query": query, "variables": variables}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
-        found = json.load(answer)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            found = json.load(answer)
+    except urllib.error.HTTPError as error:
+        found = json.load(error)
     assert not found.get("errors"), found["errors"]
     data: dict[str, Any] = found["data"]
     return data
