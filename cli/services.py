@@ -90,9 +90,8 @@ def start_dagster(children: Children, environment: Environment, address: str) ->
     from .dead_runs import end_dead_runs_of, end_orphaned_runs
 
     home = dagster_home(environment)
-    if not SHAPES[environment.deployment].is_shared:
-        end_dead_runs_of(home)
-        end_orphaned_runs(home)
+    end_dead_runs_of(home)
+    end_orphaned_runs(home)
     variables = {"DAGSTER_HOME": str(home), "HEADRACE_HOME": str(environment.home)}
     code_socket = environment.valkey_socket.with_name("dagster.sock")
     code_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
