@@ -171,7 +171,9 @@ class Settings:
         rates: How often callers may call, and groups be asked for.
         tls: Certificates; plaintext without.
         shares_port: Workers of one supervisor listen on the same port.
+        worker: Its number among them; `None` without a supervisor.
         transport: `lean`, `aio`, or `auto` for the one that works best here.
+        workers: Processes that serve; several have a supervisor.
     """
 
     bind: str
@@ -188,7 +190,9 @@ class Settings:
     rates: RateLimits = RateLimits()
     tls: TlsSettings | None = None
     shares_port: bool = False
+    worker: int | None = None
     transport: Literal["auto", "lean", "aio"] = "auto"
+    workers: int = 1
 
     @classmethod
     def of(cls, environment: Environment, *, bind: str) -> "Settings":
