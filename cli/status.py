@@ -1,7 +1,7 @@
 """`headrace status`: how fresh everything is, what is published, what runs."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +10,7 @@ from ..contract.errors import ServerError, StoreError
 from ..contract.json_values import instant
 from .console import in_bytes, show, show_json, show_table
 from .exit_status import exit_status
+from .gate import held, quarantined
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _RUNS = 5
 _NOTHING: dict[str, object] = {
     "published_partition": None,
+    "published_age_seconds": None,
     "complete": None,
     "unpublished_partitions": [],
     "in_flight": [],
@@ -31,7 +33,8 @@ _NOTHING: dict[str, object] = {
 def status(*, json: AsJson = False) -> None:
     """Show freshness, what is committed and published, the last runs, and what answers.
 
-    A group is fresh while the end of its newest committed partition is no older than it promises.
+    A group is fresh while the end of its newest committed partition is no older than it promises;
+    its score is the share of the last 30 days in which it was, which a frozen clock does not have.
     It answers once everything that is due is published in this online store; after the store lost
     it, it answers ERROR until then. Memory is predicted from the rows' format, and sampled.
     The exit status is 3 when the online store does not answer.
@@ -61,6 +64,12 @@ def status(*, json: AsJson = False) -> None:
             }
             for group in installation.groups(None)
         ],
+        "quarantine": [
+            each
+            for declared in installation.declarations.gated
+            for each in quarantined(installation, declared)
+        ],
+        "held": [each for group in installation.groups(None) for each in held(installation, group)],
         "runs": _runs(installation.environment),
     }
     if json:
@@ -72,23 +81,26 @@ def status(*, json: AsJson = False) -> None:
 
 
 def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
+    from ..assets.freshness import SCORED, freshness, freshness_score
     from ..assets.partitions import partitions_until
 
-    now = installation.clock.now()
-    commits = installation.table(group).snapshot().commits
+    now, is_frozen = installation.clock.now(), installation.clock.frozen_at is not None
+    snapshot = installation.table(group).snapshot()
     existing = partitions_until(group, now)
-    newest = max(commits, default=None)
-    age = None if newest is None else now - group.partitions.window(newest).end
+    found = freshness(group, snapshot.commits, now)
+    log = () if is_frozen else tuple(snapshot.log.commits)
     return {
         "name": group.name,
         "version": group.version,
-        "committed_partition": newest,
+        "committed_partition": found.newest,
         "newest_partition": existing[-1] if existing else None,
-        "committed": len(commits),
+        "committed": len(snapshot.commits),
         "partitions": len(existing),
-        "age_seconds": age,
+        "missing_partitions": found.gaps,
+        "age_seconds": found.age,
         "freshness_seconds": group.freshness,
-        "fresh": age is not None and age <= group.freshness,
+        "fresh": found.is_fresh,
+        "freshness_score": freshness_score(group, log, now - SCORED, now),
     }
 
 
@@ -114,14 +126,21 @@ def _published(installation: "Installation") -> tuple[dict[str, dict], dict[str,
                 found[reference]["complete"] = False  # the store lost even its catalogue
             if version is not None:
                 state = group_in(online, version.group_id, reference).state()
+                newest = max(state.markers, default=None)
                 memory = group_memory(group.spec, installation.table(group), online, registry)
                 found[reference] |= {
-                    "published_partition": max(state.markers, default=None),
+                    "published_partition": newest,
+                    "published_age_seconds": newest and _age(installation, group, newest),
                     "complete": state.floor is not None,
                     "in_flight": list(state.in_flight),
                     "memory": memory and memory_to_json(memory),
                 }
         return found, asdict(store_memory(online))
+
+
+def _age(installation: "Installation", group: "FeatureGroup", partition: str) -> timedelta:
+    """How long ago a partition ended, by the clock of the home."""
+    return installation.clock.now() - group.partitions.window(partition).end
 
 
 def memory_to_json(memory: "GroupMemory") -> dict:
@@ -196,13 +215,13 @@ def _show(found: dict) -> None:
     show("")
     show_table(
         [
-            *("group", "live", "answers", "fresh", "age", "committed", "newest", "published"),
-            *("to publish", "bytes a row", "memory"),
+            *("group", "live", "answers", "fresh", "age", "score", "committed", "newest"),
+            *("published", "to publish", "bytes a row", "memory"),
         ],
         [
             [
                 *(f"{group['name']}@{group['version']}", group["live"], group["complete"]),
-                *(group["fresh"], group["age_seconds"]),
+                *(group["fresh"], group["age_seconds"], _share(group["freshness_score"])),
                 f"{group['committed']} of {group['partitions']}",
                 *(group["committed_partition"], group["published_partition"]),
                 len(group["unpublished_partitions"]),
@@ -211,6 +230,7 @@ def _show(found: dict) -> None:
             for group in found["feature_groups"]
         ],
     )
+    _show_gate(found)
     if found["runs"]:
         show("")
         show_table(
@@ -222,11 +242,40 @@ def _show(found: dict) -> None:
         )
 
 
+def _show_gate(found: dict) -> None:
+    """What is kept back: refused rows, and partitions that wait for approval."""
+    if found["quarantine"]:
+        show("")
+        show_table(
+            ["quarantine", "partition", "rows", "since"],
+            [
+                [each["asset"], each["partition"], each["rows"], each["since"]]
+                for each in found["quarantine"]
+            ],
+        )
+    if found["held"]:
+        show("")
+        show_table(
+            ["held for approval", "partition", "rows", "since", "changed since"],
+            [
+                [
+                    *(each["feature_group"], each["partition"], each["rows"], each["since"]),
+                    "; ".join(each["changes"]) or None,
+                ]
+                for each in found["held"]
+            ],
+        )
+
+
 def _used(store: dict) -> str:
     if "used_bytes" not in store:
         return ""
     most = store["max_bytes"]
     return f"; uses {in_bytes(store['used_bytes'])} of {in_bytes(most) if most else 'no limit'}"
+
+
+def _share(score: float | None) -> str | None:
+    return None if score is None else f"{score:.1%}"
 
 
 def _memory_cells(memory: dict | None) -> list[str | None]:

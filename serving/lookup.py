@@ -15,7 +15,7 @@ from ..contract.order import ORDER_LENGTH, Order, decode_order
 from ..contract.status import is_stale
 from .contracts import Selection, ServedGroup
 from .query import Query
-from .reading import Keys, Values
+from .reading import UNREAD, Copies, Keys, Values
 from .settings import Limits
 
 _SCHEMA_ID_TAG = b"\x18"  # field 3, varint
@@ -98,8 +98,12 @@ class Lookup:
         doubtful = False
         size = 1 + self._query.entity_count
         for index, group in enumerate(self._selection.groups):
-            rows = _Rows(group, values[index * size], now_us, self._query.max_age_us)
-            body = rows.framed(values[index * size + 1 : (index + 1) * size])
+            guard, first, last = values[index * size], index * size + 1, (index + 1) * size
+            rows = _Rows(group, now_us, self._query.max_age_us)
+            if isinstance(guard, Copies):
+                body = rows.framed_apart(values[first:last], guard.beside(first, last))
+            else:
+                body = rows.framed(values[first:last], guard)
             parts += (_GROUP_TAG, _varint(len(body)), body)
             doubtful = doubtful or rows.doubtful
             tallies.append(rows.tally(self._query.entity_count))
@@ -113,12 +117,9 @@ class Lookup:
 class _Rows:
     """The rows of one group in one answer."""
 
-    def __init__(
-        self, group: ServedGroup, guard: bytes | None, now_us: int, max_age_us: int | None
-    ) -> None:
+    def __init__(self, group: ServedGroup, now_us: int, max_age_us: int | None) -> None:
         self._group, self._now_us, self._max_age_us = group, now_us, max_age_us
-        self._floor = _order(guard)
-        self.doubtful = self._floor is None
+        self.doubtful = False
         self._not_found = self._stale = self._error = 0
         self._oldest_us: int | None = None
 
@@ -135,13 +136,23 @@ class _Rows:
             oldest,
         )
 
-    def framed(self, values: Sequence[bytes | None]) -> bytes:
+    def framed(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
         """The group's serialized `FeatureGroupRows`."""
-        if self._floor is None:
-            self._error = len(values)
-            return self._group.header + _ERROR_ROW * len(values)
-        parts = [self._group.header]
-        self._not_found = values.count(None)
+        return self._group.header + self._frames(values, guard)
+
+    def framed_apart(self, values: Sequence[bytes | None], guards: Sequence[bytes | None]) -> bytes:
+        """The same of rows that were read apart, each with a guard of its own."""
+        frames = [self._frames([row], guard) for row, guard in zip(values, guards, strict=True)]
+        return self._group.header + b"".join(frames)
+
+    def _frames(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
+        floor = _order(guard)
+        if floor is None:
+            self.doubtful = self.doubtful or guard is not UNREAD
+            self._error += len(values)
+            return _ERROR_ROW * len(values)
+        parts = []
+        self._not_found += values.count(None)
         # Rows of one publish share their head: most are judged once per request.
         verdicts: dict[bytes, _Verdict] = {}
         for row in values:
@@ -151,7 +162,7 @@ class _Rows:
             head = row[:_HEAD]
             verdict = verdicts.get(head)
             if verdict is None:
-                verdict = self._judge(row, self._floor)
+                verdict = self._judge(row, floor)
                 if len(head) == _HEAD and head[-1] < _ONE_BYTE:
                     verdicts[head] = verdict
             if verdict is _Verdict.LIVE:

@@ -23,7 +23,10 @@ _When = dg.AutomationCondition
 
 
 def when_inputs_change(
-    *, together: Sequence[dg.AssetKey], apart: Sequence[dg.AssetKey]
+    *,
+    together: Sequence[dg.AssetKey],
+    apart: Sequence[dg.AssetKey],
+    optional: Sequence[dg.AssetKey] = (),
 ) -> Condition:
     """Request the partitions that contain a changed input partition, once nothing else hinders.
 
@@ -32,21 +35,27 @@ def when_inputs_change(
     version of one serves what is computed from then on. There is no condition on checks: whoever
     failed them committed nothing, so nothing changed.
 
+    The asset has a blocking check with its partitions, if it has inputs `apart`.
+
     Args:
         together: Inputs that are requested in the same run, partition by partition. The target's
             own materialization answers their changes.
         apart: Inputs that are computed in other runs, or of which a partition reads several. When
             the target is materialized, it may have been computed before they changed: only a
             request answers. At worst a partition is computed once more, which commits nothing.
+        optional: Those of the inputs `apart` that a partition does not wait for.
     """
     upstream = [*together, *apart]
+    required = [key for key in apart if key not in optional]
     busy = _any([_When.asset_matches(key, _When.in_progress()) for key in upstream])
-    return (
+    condition = (
         _any([*_changes_together(together), *_changes_apart(apart)])
-        & ~_newest_is_missing(upstream).with_label("the newest input is missing")
         & ~busy.with_label("an input is being computed")
         & ~_When.in_progress()
-    ).with_label("when inputs change")
+    )
+    for missing in _newest_is_missing(together, required):
+        condition &= ~missing.with_label("the newest input is missing")
+    return condition.with_label("when inputs change")
 
 
 def _changes_together(keys: Sequence[dg.AssetKey]) -> list[Condition]:
@@ -73,16 +82,27 @@ def _unanswered(changed: Condition, *answers: Condition) -> Condition:
     return changed.since(_any([requested, *answers, _When.initial_evaluation()]))
 
 
-def _newest_is_missing(upstream: Sequence[dg.AssetKey]) -> Condition:
+def _newest_is_missing(
+    together: Sequence[dg.AssetKey], apart: Sequence[dg.AssetKey]
+) -> list[Condition]:
     """Whether the input's partition of the very same window is missing.
 
-    Seen from the asset, an input means the partitions of its mapping: the whole window. Seen from
-    the asset's check, which has the asset's partitions and no inputs, it means the same partition.
+    Seen from the asset, an input means the partitions of its mapping: of inputs `together` the same
+    one, of those `apart` the whole window. Seen from the asset's blocking check, which has the
+    asset's partitions and no inputs, every input means the same partition. Checks without
+    partitions would mean all of them: none of those blocks.
     """
-    missing = [
-        _When.asset_matches(key, _When.missing() & ~_When.will_be_requested()) for key in upstream
-    ]
-    return _When.any_checks_match(_any(missing))
+    missing = []
+    if together:
+        missing.append(_any([_When.asset_matches(key, _absent()) for key in together]))
+    if apart:
+        seen = _any([_When.asset_matches(key, _absent()) for key in apart])
+        missing.append(_When.any_checks_match(seen, blocking_only=True))
+    return missing
+
+
+def _absent() -> Condition:
+    return _When.missing() & ~_When.will_be_requested()
 
 
 def _any(conditions: Sequence[Condition]) -> Condition:

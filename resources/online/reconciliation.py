@@ -90,6 +90,21 @@ def unpublished_partitions(
     return left
 
 
+def was_published(group: FeatureGroupSpec, recorded: RecordedCatalogue) -> bool:
+    """Whether the group was ever registered for publishing, and not dropped since."""
+    key = (group.name, group.version)
+    return key in recorded.versions and key not in recorded.dropped
+
+
+def is_complete(group: FeatureGroupSpec, online: OnlineStore) -> bool:
+    """Whether the state of a group answers; a store that was flushed does not even know it."""
+    published = online.manifest().groups.get(group.name)
+    version = published.versions.get(group.version) if published else None
+    if version is None:
+        return False
+    return group_in(online, version.group_id, group.reference).state().floor is not None
+
+
 def recorded_group(group: FeatureGroupSpec, snapshot: TableSnapshot) -> FeatureGroupSpec:
     """The group as the offline table says that it is; as declared before its first commit."""
     return group if snapshot.document is None else decode_document(snapshot.document)

@@ -13,10 +13,12 @@ from starlette.routing import Route
 
 from ...contract.errors import HeadraceError
 from ...contract.proto.headrace.v1 import feature_service_pb2 as pb
-from ..conversation import Conversation, Exchange, Question, Result
+from ...contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
+from ..conversation import Conversation, Exchange, Result
 from ..freshness import group_ages
 from ..handler import Handler
 from ..observing import Observer
+from ..question import Question
 from ..reader import Reader
 from ..reading import Reading
 from ..settings import Settings
@@ -55,7 +57,7 @@ class Interface:
         self._methods: Mapping[type[Message], _Method] = {
             pb.GetOnlineFeaturesRequest: (
                 handler.get_online_features,
-                pb.GetOnlineFeaturesResponse.FromString,
+                RawOnlineFeatures.FromString,
             ),
             pb.GetContractRequest: (handler.get_contract, pb.GetContractResponse.FromString),
         }

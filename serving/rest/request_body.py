@@ -14,8 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ...contract.errors import InvalidArgumentError, TooLargeError
-from ..conversation import check_asked
-from ..online_features import Stale
+from ..question import Stale, asked_features
 from ..settings import Limits, RestSettings
 
 LONGEST_AGE_SECONDS = 315_576_000_000  # protobuf's Duration: ten thousand years
@@ -82,7 +81,7 @@ def parse_lookup(raw: bytes, limits: Limits) -> LookupBody:
     service = body.get("feature_service")
     if service is not None and not _is_text(service):
         raise _wrong("feature_service", "it is no text", "name a feature service")
-    check_asked(features, service)
+    asked_features(features, service)
     return LookupBody(
         features,
         service,

@@ -9,9 +9,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 
+@runtime_checkable
 class Closable(Protocol):
     """What must be closed by somebody, even when nobody wants it any more."""
 
@@ -19,7 +20,7 @@ class Closable(Protocol):
         """Give it back."""
 
 
-_Made = TypeVar("_Made", bound=Closable)
+_Made = TypeVar("_Made")
 
 
 class Background:
@@ -72,5 +73,5 @@ class Background:
                 with suppress(BlockingIOError):  # a full pair wakes just as well
                     self._sender.send(b"\0")
                 return
-        if not isinstance(result, Exception):
+        if isinstance(result, Closable):
             result.close()

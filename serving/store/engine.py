@@ -9,15 +9,18 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from ...contract.errors import OverloadedError
-from ...contract.store_address import shown_address
-from ..observing import Observer, Unobserved
+from ...contract.errors import HeadraceError, OverloadedError
+from ...contract.store_address import cluster_address, shown_address
+from ..observing import UNOBSERVED, Observer
 from ..reading import Reading, Result
 from ..settings import StoreSettings
 from .background import Background
-from .connecting import dial_of
+from .cache import Cache
+from .cluster import Cluster
 from .counters import Counters
-from .node import Node, Shared
+from .node import Shared
+from .one_server import OneServer
+from .servers import Servers
 from .ticket import Done, Ticket
 
 
@@ -39,31 +42,45 @@ class Engine:
         """
         self.store = shown_address(settings.url)
         self.counters = Counters()
-        dial = dial_of(settings)
         self._selector = selectors.DefaultSelector()
         self._background = Background()
         self._selector.register(self._background, selectors.EVENT_READ)
         self._shared = Shared(
-            settings, self._selector, self._background, observer or Unobserved(), self.counters
+            settings, self._selector, self._background, observer or UNOBSERVED, self.counters
         )
-        self._node = Node(self.store, dial, self._shared)
         self._next_deadline = inf
         self._is_closed = False
+        try:
+            self._servers = _servers(self.store, self._shared)
+        except HeadraceError:
+            self._close_own()
+            raise
 
     @property
     def is_available(self) -> bool:
         """Whether the store is asked at all, or calls fail because it did not answer."""
-        return self._node.breaker.state == "closed"
+        return self._servers.is_available
+
+    @property
+    def unavailable(self) -> tuple[str, ...]:
+        """The servers that are not asked because they did not answer."""
+        return self._servers.unavailable
+
+    @property
+    def caches(self) -> tuple[Cache, ...]:
+        """Of each server that is connected, what it has told."""
+        caches = (node.cache for node in self._servers.nodes)
+        return tuple(cache for cache in caches if cache is not None)
 
     @property
     def waiting_readings(self) -> int:
         """How many readings wait to be sent."""
-        return self._shared.waiting_parts
+        return self._shared.waiting.parts
 
     @property
     def waiting_keys(self) -> int:
         """How many keys wait to be sent."""
-        return self._shared.waiting_keys
+        return self._shared.waiting.keys
 
     def submit(
         self, reading: Reading[Result], done: Done[Result], *, deadline: float = inf
@@ -98,7 +115,7 @@ class Engine:
         Args:
             timeout: How long to wait for something to come, in seconds; 0 does not wait.
         """
-        self._node.send_waiting()
+        self._servers.send_waiting()
         if timeout > 0:
             timeout = max(0.0, min(timeout, self.next_event() - monotonic()))
         for key, mask in self._selector.select(timeout):
@@ -109,43 +126,45 @@ class Engine:
         now = monotonic()
         if now >= self._next_deadline:
             self._expire(now)
-        if now >= self._node.next_event():
-            self._node.check(now)
-        self._node.send_waiting()
+        if now >= self._servers.next_event():
+            self._servers.check(now)
+        self._servers.send_waiting()
 
     def next_event(self) -> float:
         """When `poll` must be called even if `fileno` stays quiet; infinity for never.
 
         In monotonic seconds.
         """
-        return min(self._next_deadline, self._node.next_event())
+        return min(self._next_deadline, self._servers.next_event())
 
     def close(self) -> None:
         """Close all connections; readings that still run end in a `StoreUnavailableError`."""
         if self._is_closed:
             return
         self._is_closed = True
-        self._node.close()
-        self._selector.unregister(self._background)
-        self._background.close()
+        self._servers.close()
+        self._close_own()
+
+    def _close_own(self) -> None:
         self._selector.close()
+        self._background.close()
 
     def _route(self, ticket: Ticket[Any]) -> None:
         if ticket.keys:
-            self._node.offer(ticket)
+            self._servers.route(ticket)
         else:
             ticket.receive([])
 
     def _is_full(self, keys: int) -> bool:
-        shared = self._shared
-        return bool(shared.waiting_parts) and (
-            shared.waiting_parts >= shared.settings.waiting_readings
-            or shared.waiting_keys + keys > shared.settings.waiting_keys
+        waiting, settings = self._shared.waiting, self._shared.settings
+        return bool(waiting.parts) and (
+            waiting.parts >= settings.waiting_readings
+            or waiting.keys + keys > settings.waiting_keys
         )
 
     def _expire(self, now: float) -> None:
         self._next_deadline = inf
-        for part in list(self._node.parts()):
+        for part in list(self._servers.parts()):
             if part.is_over:
                 continue
             if part.deadline <= now:
@@ -153,3 +172,8 @@ class Engine:
                 part.expire()
             else:
                 self._next_deadline = min(self._next_deadline, part.deadline)
+
+
+def _servers(store: str, shared: Shared) -> Servers:
+    address = cluster_address(shared.settings.url)
+    return OneServer(store, shared) if address is None else Cluster(store, address, shared)

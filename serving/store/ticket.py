@@ -13,7 +13,7 @@ Done = Callable[[Result | Exception], None]
 class Ticket(Part, Generic[Result]):
     """A reading between two of its yields; the part of the one server that is read, too."""
 
-    __slots__ = ("_admit", "_done", "_reading", "_route")
+    __slots__ = ("_done", "_reading", "_route", "is_over")
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class Ticket(Part, Generic[Result]):
     ) -> None:
         """Hold a reading that has not begun; `route` has its keys read."""
         super().__init__([], deadline)
+        self.is_over = False
         self._reading, self._done, self._route = reading, done, route
 
     def begin(self) -> Keys:

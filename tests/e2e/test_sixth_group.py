@@ -67,7 +67,10 @@ def test_the_readmes_group_needs_one_file_to_be_computed_checked_published_and_l
             "online/household_evenings",
         ],
         "checks": [
+            "offline/household_evenings:freshness",
             "offline/household_evenings:rows_keep_their_rules",
+            "online/household_evenings:freshness",
+            "online/household_evenings:online_is_complete",
             "online/household_evenings:online_matches_offline",
         ],
     }

@@ -1,19 +1,23 @@
 """The reconciler."""
 
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from headrace.assets.publishing import publish_partitions
-from headrace.contract.errors import StoreUnavailableError
 from headrace.resources.offline.catalogue_table import CatalogueTable
 from headrace.resources.online.dropping import drop_version
+from headrace.resources.online.local_valkey import LocalValkey
 from headrace.sensors.unpublished import unpublished_sensor
 from headrace.tests.assets.factory.graph import ONLINE_WEEK, WEEK, Graph, graph_of
 from headrace.tests.assets.visits import DAYS
+from headrace.tests.valkey import environment_of
 
 pytestmark = pytest.mark.server
 
@@ -26,16 +30,29 @@ def graph(tmp_path: Path, valkey_url: str) -> Iterator[Graph]:
         yield made
 
 
-def tick(graph: Graph) -> list[tuple[str, str, str]] | str | None:
-    """What one tick of the sensor requests: asset, first and last partition; or why nothing."""
+def look(graph: Graph, cursor: str | None = None) -> SensorExecutionData:
+    """One tick of the sensor."""
     declared = graph.world.declarations
     sensor = unpublished_sensor(list(declared.groups.values()), list(declared.services.values()))
     context = dg.build_sensor_context(
+        cursor=cursor,
         instance=graph.instance,
         definitions=graph.definitions,
         resources={"deployment": graph.world.deployment},
     )
-    data = sensor.evaluate_tick(context)
+    return sensor.evaluate_tick(context)
+
+
+def complete(data: SensorExecutionData) -> dict[str, bool]:
+    """What a tick recorded of the groups' completeness."""
+    events = [each for each in data.asset_events if isinstance(each, dg.AssetCheckEvaluation)]
+    assert {each.check_name for each in events} <= {"online_is_complete"}
+    return {each.asset_key.to_user_string(): each.passed for each in events}
+
+
+def tick(graph: Graph) -> list[tuple[str, str, str]] | str | None:
+    """What one tick of the sensor requests: asset, first and last partition; or why nothing."""
+    data = look(graph)
     if not data.run_requests:
         return data.skip_message
     requests = []
@@ -110,13 +127,41 @@ def test_an_embedded_store_is_not_started_to_look_into_it(tmp_path: Path) -> Non
         assert not graph.world.environment.valkey_socket.exists()
 
 
-def test_a_store_of_ones_own_that_is_gone_is_an_error(tmp_path: Path) -> None:
-    with graph_of(tmp_path) as graph:
+def test_a_store_of_ones_own_that_is_gone_turns_the_check_red_once(tmp_path: Path) -> None:
+    store = LocalValkey(environment_of(tmp_path / "store"))
+    with store as valkey, graph_of(tmp_path / "home", valkey.url) as graph:
         graph.read_inputs(last=DAYS[0])
-        graph.run(WEEK, last=DAYS[0])
+        graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+        there = look(graph)
+        os.kill(valkey.pid, signal.SIGKILL)
 
-        with pytest.raises(StoreUnavailableError):
-            tick(graph)
+        gone = look(graph, there.cursor)
+        still = look(graph, gone.cursor)
+
+    assert complete(there) == {ONLINE_WEEK: True}
+    assert complete(gone) == {ONLINE_WEEK: False}
+    assert complete(still) == {}
+    assert "is unavailable" in str(gone.skip_message)
+
+
+def test_a_loss_is_recorded_by_the_tick_that_repairs_it(graph: Graph) -> None:
+    graph.read_inputs(last=DAYS[0])
+    graph.run(WEEK, ONLINE_WEEK, last=DAYS[0])
+    before = look(graph)
+    graph.flush()
+
+    lost = look(graph, before.cursor)
+    repaired = graph.run(ONLINE_WEEK, last=DAYS[0])
+    after = look(graph, lost.cursor)
+
+    assert [complete(each) for each in (before, lost, after)] == [
+        {ONLINE_WEEK: True},
+        {ONLINE_WEEK: False},
+        {ONLINE_WEEK: True},
+    ]
+    assert lost.run_requests
+    found = {each.check_name: each.passed for each in repaired.get_asset_check_evaluations()}
+    assert found["online_is_complete"]
 
 
 @pytest.mark.parametrize("asset", [ONLINE_WEEK, "online/visitor_last"])

@@ -1,6 +1,6 @@
 """The made-up world as Dagster assets, run in process on an ephemeral instance."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
-from headrace.assets.factory.asset_graph import build_assets
+from headrace.assets.factory.asset_graph import build_assets, build_checks
 from headrace.assets.factory.checks import CHECK
 from headrace.assets.publishing import unpublished
 from headrace.resources.online.verification import verify_group
@@ -118,12 +118,24 @@ class Graph:
         )
 
 
+def as_it_is(_world: World) -> None:
+    """Change nothing."""
+
+
 @contextmanager
-def graph_of(home: Path, redis_url: str = "redis://127.0.0.1:1") -> Iterator[Graph]:
-    """A fresh world as assets."""
+def graph_of(
+    home: Path,
+    redis_url: str = "redis://127.0.0.1:1",
+    *,
+    change: Callable[[World], None] = as_it_is,
+) -> Iterator[Graph]:
+    """A fresh world as assets, after a change of its declarations."""
     world = make_world(home, redis_url)
+    change(world)
+    clock = world.environment.clock()
     definitions = dg.Definitions(
-        assets=build_assets(world.declarations, world.environment.clock()),
+        assets=build_assets(world.declarations, clock),
+        asset_checks=build_checks(world.declarations, clock),
         executor=dg.in_process_executor,
         resources={"deployment": world.deployment},
         sensors=[automation_sensor()],

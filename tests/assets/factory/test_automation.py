@@ -23,7 +23,7 @@ from headrace.assets.authoring import (
 )
 from headrace.assets.declarations import Dimension, FeatureGroup, Input, Source
 from headrace.assets.discovery import Declarations
-from headrace.assets.factory.asset_graph import build_assets
+from headrace.assets.factory.asset_graph import build_assets, build_checks
 from headrace.contract.clock import Clock
 from headrace.contract.partitions import Partitioning
 
@@ -134,7 +134,11 @@ def automation(
         {},
     )
     assets = build_assets(declarations, Clock(NOW))
-    definitions = dg.Definitions(assets=assets, resources={"deployment": "nothing runs here"})
+    definitions = dg.Definitions(
+        assets=assets,
+        asset_checks=build_checks(declarations, Clock(NOW)),
+        resources={"deployment": "nothing runs here"},
+    )
     with dg.DagsterInstance.ephemeral() as instance:
         made = Automation(definitions, instance)
         made.happened("dimensions/names", None, generation=1)
@@ -228,6 +232,22 @@ def test_a_missing_day_does_not_stop_the_windows_that_reach_over_it() -> None:
         assert made.tick() == both("sold_7d", days("2024-01-10", "2024-01-16"))
 
 
+def test_a_missing_day_stops_no_window_of_thirty_days_after_its_own() -> None:
+    """With Dagster's own `eager()` the group stands still for a month."""
+    sales = sales_by(DAILY, "2024-01-01")
+    windows = [group("sold_30d", trailing(sales, days=30))]
+
+    for made in automation(sales, windows, absent=["2024-01-15"]):
+        made.happened("sources/sales", "2024-01-10", generation=2)
+        corrected = made.tick()
+        made.happened("sources/sales", "2024-01-15", generation=1)
+        arrived = made.tick()
+
+        before, after = days("2024-01-10", "2024-01-14"), days("2024-01-16", "2024-02-08")
+        assert corrected == both("sold_30d", [*before, *after])
+        assert arrived == both("sold_30d", days("2024-01-15", "2024-02-13"))
+
+
 def test_a_window_waits_for_its_newest_day_and_is_requested_when_it_comes() -> None:
     sales = sales_by(DAILY, "2024-01-01")
     windows = [group("sold_7d", trailing(sales, days=7))]
@@ -255,6 +275,49 @@ def test_a_late_hour_requests_exactly_the_hourly_windows_that_contain_it() -> No
         late = [f"2024-02-13-{hour}:00" for hour in (22, 23)]
         early = [f"2024-02-14-{hour:02}:00" for hour in range(4)]
         assert made.tick() == both("sold_6h", [*late, *early])
+
+
+@pytest.mark.parametrize(
+    ("length", "begin"),
+    [
+        (1, "2024-02-12"),
+        (7, "2024-02-06"),
+        pytest.param(30, "2024-01-12", marks=pytest.mark.slow),
+    ],
+)
+def test_a_late_hour_requests_as_many_hours_as_its_windows_are_long(
+    length: int, begin: str
+) -> None:
+    sales = sales_by(HOURLY, begin)
+    windows = [group("sold", trailing(sales, days=length), partitions=HOURLY)]
+
+    for made in automation(sales, windows):
+        late = datetime.fromisoformat(f"{begin}T05:00:00+00:00")
+        made.happened("sources/sales", HOURLY.key(late), generation=2)
+
+        hours = list(HOURLY.keys(late, late + timedelta(days=length)))
+        assert made.tick() == both("sold", hours)
+        assert made.tick() == {}
+
+
+def test_a_day_does_not_wait_for_hours_that_it_does_not_read() -> None:
+    sales = sales_by(HOURLY, "2024-02-09")
+    windows = [group("sold_6h", trailing(sales, hours=6))]
+
+    for made in automation(sales, windows, absent=["2024-02-10-03:00"]):
+        made.happened("sources/sales", "2024-02-10-22:00", generation=2)
+
+        assert made.tick() == both("sold_6h", ["2024-02-10"])
+
+
+def test_a_day_waits_for_all_hours_of_its_own_where_it_reads_them() -> None:
+    sales = sales_by(HOURLY, "2024-02-09")
+    windows = [group("sold_1d", same_partition(sales)), group("sold_2d", trailing(sales, days=2))]
+
+    for made in automation(sales, windows, absent=["2024-02-10-03:00"]):
+        made.happened("sources/sales", "2024-02-10-22:00", generation=2)
+
+        assert made.tick() == both("sold_2d", ["2024-02-11"])
 
 
 def test_a_late_hour_requests_the_days_that_contain_it() -> None:

@@ -125,8 +125,14 @@ def test_a_sixth_group_is_one_file(tmp_path: Path, valkey_url: str) -> None:
             "offline/household_trips",
             "online/household_trips",
         ],
-        "checks": ["online_matches_offline", "rows_keep_their_rules"],
-        "passed": [True, True],
+        "checks": [
+            "freshness",
+            "freshness",
+            "online_is_complete",
+            "online_matches_offline",
+            "rows_keep_their_rules",
+        ],
+        "passed": [True] * 5,
         "looked_up": [
             {"household_id": 920, "household_trips__trips_2d": 5},
             {"household_id": 2, "household_trips__trips_2d": None},
