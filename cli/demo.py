@@ -30,10 +30,11 @@ def demo(
     from ..contract.clock import record_clock
     from ..contract.environment import Environment
     from .demonstration import demonstrate
-    from .everything import served_home, stay
+    from .everything import require_local, served_home, stay
     from .services import start_dagster
 
     environment = Environment.read()
+    require_local(environment)
     clock = record_clock(environment.home, environment.asked_clock or _CLOCK)
     show(f"home          {environment.home}")
     show(f"clock         {instant(clock.now())}; time stands still")

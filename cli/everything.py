@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from ..contract.environment import Environment
+from ..contract.errors import InvalidArgumentError
+from ..resources.deployments import SHAPES
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.online.local_valkey import LocalValkey
 from .addresses import require_free_port
@@ -52,6 +54,20 @@ def served_home(
             address = start_feature_server(children, server, *options)
             with announced_server(environment, address):
                 yield children
+
+
+def require_local(environment: Environment) -> None:
+    """Refuse to run on one machine what runs in pods.
+
+    Raises:
+        InvalidArgumentError: The deployment is such a one.
+    """
+    if SHAPES[environment.deployment].is_shared:
+        raise InvalidArgumentError(
+            argument="HEADRACE_DEPLOYMENT",
+            problem=f"the parts of {environment.deployment!r} run in pods, not on one machine",
+            remedy=f"apply deploy/{environment.deployment}, or unset it here",
+        )
 
 
 def stay(environment: Environment, children: Children) -> None:

@@ -12,10 +12,11 @@ def up(bind: Bind = BIND, dagster: DagsterAddress = DAGSTER, rest: Rest = None) 
     """
     from ..contract.clock import record_clock
     from ..contract.environment import Environment
-    from .everything import served_home, stay
+    from .everything import require_local, served_home, stay
     from .services import start_dagster
 
     environment = Environment.read()
+    require_local(environment)
     clock = record_clock(environment.home, environment.asked_clock)
     with served_home(environment, server=bind, dagster=dagster, rest=rest) as children:
         start_dagster(children, environment, dagster)

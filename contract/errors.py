@@ -8,6 +8,7 @@
     │   ├── InvalidEntityError           a join key is missing, unknown or of the wrong type
     │   ├── InvalidArgumentError
     │   ├── TooLargeError
+    │   ├── ContractChangedError         a generated client is of another contract than the server
     │   └── RefusedRequestError          what a client raises for what the feature server said
     ├── VersionError                     a version of a group cannot be what was asked
     │   ├── VersionRefusedError          it cannot go live, back, or away
@@ -149,6 +150,18 @@ class TooLargeError(RequestError):
         """Say how many of what were asked for, and how many may be."""
         self.what, self.count, self.limit = what, count, limit
         super().__init__(f"{count} {what} in one request, at most {limit}; split the request")
+
+
+class ContractChangedError(RequestError):
+    """A generated client was made for another contract than the feature server has now."""
+
+    def __init__(self, *, service: str, changes: Sequence[str]) -> None:
+        """Name the feature service and each change that the client cannot follow."""
+        self.service, self.changes = service, tuple(changes)
+        super().__init__(
+            f"feature service {service!r} has changed since this client was made:"
+            f" {'; '.join(changes)}; make it again: headrace generate-client {service}"
+        )
 
 
 class RefusedRequestError(RequestError):
