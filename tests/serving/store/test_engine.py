@@ -33,7 +33,8 @@ from headrace.tests.serving.store.driving import (
     results,
 )
 from headrace.tests.valkey import environment_of
-from headrace.tests.valkey_processes import Processes
+from headrace.tests.valkey_cluster import say
+from headrace.tests.valkey_processes import Processes, free_port
 
 pytestmark = pytest.mark.server
 
@@ -242,6 +243,31 @@ def test_a_store_that_hangs_is_given_up_and_asked_by_nobody_until_a_probe_succee
     assert reader.is_available
 
 
+def test_a_reply_may_take_longer_than_the_store_may_be_silent() -> None:
+    """Of many keys it does, over a slow network."""
+    pieces = [b"*2\r\n$1\r\n", b"a\r\n", b"$1\r\n", b"b", b"\r\n"]
+    with drips(pieces, seconds=0.4) as url, engine(url, seconds=1) as reader:
+        assert result(reader, read(b"a", b"b")) == [b"a", b"b"]
+
+    assert reader.counters.timeouts == 0
+
+
+def test_a_result_that_cannot_be_taken_harms_no_other_reading(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Values | Exception) -> None:
+        raise ValueError
+
+    found: list[Values | Exception] = []
+    with engine(valkey_url) as reader:
+        reader.submit(read(b"a"), refuse)
+        reader.submit(read(b"b"), found.append)
+        poll_until(reader, lambda: found)
+
+    assert found == [[None]]
+    assert "could not be taken" in caplog.text
+
+
 def test_a_store_that_is_gone_is_found_again_without_being_asked(tmp_path: Path) -> None:
     """Health looks at the engine, and no call has to fail for it to notice."""
     environment = environment_of(tmp_path)
@@ -257,6 +283,26 @@ def test_a_store_that_is_gone_is_found_again_without_being_asked(tmp_path: Path)
             assert result(reader, read(b"a")) == [None]
 
 
+def test_a_cluster_that_is_not_there_is_unavailable_until_it_is(tmp_path: Path) -> None:
+    port = free_port()
+    with engine(f"redis+cluster://:secret@127.0.0.1:{port}") as reader:
+        with pytest.raises(StoreUnavailableError) as unavailable:
+            result(reader, read(b"{AA}row"))
+        assert not reader.is_available
+        refused: list[Values | Exception] = []
+        reader.submit(read(b"{AA}row"), refused.append)
+        with Processes(tmp_path) as processes:
+            node = processes.start("--cluster-enabled", "yes", port=port, password="secret")  # noqa: S106
+            say(node, "ADDSLOTSRANGE", 0, 16383)
+            poll_until(reader, lambda: reader.is_available)
+            found = healed(reader, lambda: read(b"{AA}row"))
+
+    assert found == [None]
+    assert isinstance(refused[0], StoreUnavailableError)
+    assert f"redis+cluster://127.0.0.1:{port}" in str(unavailable.value)
+    assert "secret" not in str(unavailable.value)
+
+
 def test_connecting_to_a_server_that_accepts_nobody_holds_nobody_up() -> None:
     """A full backlog drops what asks to connect, so that connecting takes as long as it may."""
     with ExitStack() as stack:
@@ -269,7 +315,7 @@ def test_connecting_to_a_server_that_accepts_nobody_holds_nobody_up() -> None:
                 waiting.connect(address)
         found: list[Values | Exception] = []
         reader = stack.enter_context(
-            engine(f"redis://127.0.0.1:{address[1]}", connect_timeout=timedelta(seconds=3))
+            engine(f"redis://127.0.0.1:{address[1]}", connect_timeout=timedelta(seconds=1))
         )
         started = time.monotonic()
         reader.submit(read(b"a"), found.append)
@@ -336,6 +382,27 @@ def test_what_still_runs_when_the_engine_is_closed_is_unavailable(valkey_url: st
         reader.close()
 
     assert [type(each) for each in found] == [StoreUnavailableError] * 2
+
+
+@contextmanager
+def drips(pieces: list[bytes], *, seconds: float) -> Iterator[str]:
+    """A store that sends the reply to a read piece by piece."""
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            while received := client.recv(65536):
+                client.sendall(b"+OK\r\n" * received.count(b"\r\nSETINFO\r\n"))
+                client.sendall(b"+PONG\r\n" * received.count(b"\r\nPING\r\n"))
+                for piece in pieces if b"MGET" in received else ():
+                    time.sleep(seconds)
+                    client.sendall(piece)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
 
 
 @contextmanager
