@@ -9,6 +9,7 @@ import typer
 from .addresses import free_port, host_and_port, require_free_port
 from .children import answer_to_signals
 from .home import announced_server
+from .options import Rest
 
 _TLS, _SETTINGS = "TLS", "Settings"
 Bind: TypeAlias = Annotated[
@@ -38,14 +39,6 @@ Workers: TypeAlias = Annotated[
         min=1,
         help="Processes that serve, which share the port; one that ends is replaced.",
         show_default="1",
-    ),
-]
-Rest: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--rest",
-        metavar="HOST:PORT",
-        help="Where it answers over HTTP and JSON, too; /docs says what.",
     ),
 ]
 MetricsAddress: TypeAlias = Annotated[

@@ -81,7 +81,7 @@ _VARIABLES = {
 _NAMED_WHOLE = ("-", "HEADRACE_", "OTEL_")
 """How origins begin that name their setting themselves; a file's name does not."""
 
-_NOT_SET = frozenset({"clock", "store.url", "namespace", "shares_port"})
+_NOT_SET = frozenset({"clock", "store.url", "namespace", "shares_port", "worker"})
 """Fields that come with the home, are read by other names, or are a supervisor's business."""
 
 

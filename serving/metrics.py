@@ -68,6 +68,18 @@ class Histogram:
         return list(zip(bounds, self._counts.cumsum().tolist(), strict=True)), self._sum
 
 
+def group_age_metric(ages: Mapping[str, float]) -> Metric:
+    """How old what is served of each group is, in seconds, by `name@version`."""
+    metric = GaugeMetricFamily(
+        "headrace_group_age_seconds",
+        "Age of the newest event timestamp that is served of a group.",
+        labels=("group",),
+    )
+    for group, seconds in ages.items():
+        metric.add_metric((group,), seconds)
+    return metric
+
+
 class Metrics:
     """The observer of one process; any thread may call it."""
 
@@ -227,13 +239,6 @@ class Metrics:
         yield from (state, changes)
 
     def _read_gauges(self) -> Iterable[Metric]:
-        ages = GaugeMetricFamily(
-            "headrace_group_age_seconds",
-            "Age of the newest event timestamp that is served of a group.",
-            labels=("group",),
-        )
-        for group, seconds in self._group_ages.items():
-            ages.add_metric((group,), seconds)
-        yield ages
+        yield group_age_metric(self._group_ages)
         for name, documentation, read in self._gauges:
             yield GaugeMetricFamily(name, documentation, value=read())

@@ -57,7 +57,7 @@ def worker_settings(settings: Settings, number: int) -> Settings:
         host, _, port = metrics.bind.rpartition(":")
         if port.isdecimal() and int(port):
             metrics = replace(metrics, bind=f"{host}:{int(port) + number}")
-    return replace(settings, shares_port=True, workers=1, metrics=metrics)
+    return replace(settings, shares_port=True, worker=number, workers=1, metrics=metrics)
 
 
 def _arguments(flags: Mapping[str, str | None], file: Path | None) -> list[str]:

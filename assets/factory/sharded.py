@@ -6,12 +6,14 @@ nothing to each other but that they are done: pods share the offline store, and 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import ROOT_RUN_ID_TAG
 
 from ...resources.deployments import Deployment
-from ...resources.offline.staging import Staging, remove_abandoned
+from ...resources.offline.staging import Staging, attempts, remove_old
 from ..declarations import FeatureGroup
 from ..shards.computing import commit_shards, compute_shard, plan_shards
 from ..shards.sharding import Shard, shards_of
@@ -22,6 +24,7 @@ from .tracing import traced, traced_step
 
 _Compute = Callable[..., Any]
 _DONE = "done"
+_FORGOTTEN = timedelta(days=7)  # longer than any run takes
 
 
 def sharded_asset(each: Committed, group: FeatureGroup) -> dg.AssetsDefinition:
@@ -94,9 +97,7 @@ class _Steps:
         ) -> None:
             with traced_step(context):
                 store, staging = deployment.offline, _staging(context, self.group, deployment)
-                left = remove_abandoned(
-                    store, self.group.table, lambda attempt: _is_over(context, attempt)
-                )
+                left = _remove_abandoned(context, self.group, deployment)
                 if left:
                     context.log.info("removed what runs left behind: %s", ", ".join(left))
                 plan = plan_shards(self.group, list(context.partition_keys), store, staging)
@@ -129,7 +130,9 @@ class _Steps:
             metadata = {**self.each.constant, **self.each.lineage()}
             outcomes = commit_shards(self.group, run_of(context, deployment), staging)
             try:
-                yield from traced(context, recorded(context, self.group, outcomes, metadata))
+                yield from traced(
+                    context, recorded(context, self.group, outcomes, deployment, constant=metadata)
+                )
             finally:
                 staging.remove()
 
@@ -180,10 +183,24 @@ def _staging(
     return Staging(deployment.offline, group.table, attempt)
 
 
-def _is_over(context: dg.AssetExecutionContext, attempt: str) -> bool:
-    """Whether no run works on an attempt any more."""
-    if attempt == (context.run.root_run_id or context.run.run_id):
-        return False
-    first = context.instance.get_run_by_id(attempt)
-    again = context.instance.get_runs(dg.RunsFilter(tags={"dagster/root_run_id": attempt}))
-    return all(run.is_finished for run in (first, *again) if run is not None)
+def _remove_abandoned(
+    context: dg.AssetExecutionContext, group: FeatureGroup, deployment: Deployment
+) -> list[str]:
+    """Remove what runs left that are over; of runs that this instance does not know, old things.
+
+    Another installation with an instance of its own may share the offline store.
+    """
+    store, table = deployment.offline, group.table
+    own = context.run.root_run_id or context.run.run_id
+    others = [name for name in attempts(store, table) if name != own]
+    over = [name for name in others if _is_over(context.instance, name)]
+    for name in over:
+        Staging(store, table, name).remove()
+    return over + remove_old(store, table, _FORGOTTEN)
+
+
+def _is_over(instance: dg.DagsterInstance, attempt: str) -> bool:
+    """Whether the run that began an attempt, and all that went on with it, have ended."""
+    first = instance.get_run_by_id(attempt)
+    again = instance.get_runs(dg.RunsFilter(tags={ROOT_RUN_ID_TAG: attempt}))
+    return first is not None and all(run.is_finished for run in (first, *again))

@@ -9,7 +9,7 @@ An attempt is a run. Whoever writes a part again replaces it, so that a step may
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -102,19 +102,14 @@ class Staging:
         return found
 
 
-def remove_abandoned(
-    store: OfflineStore, table: TableSpec, is_abandoned: Callable[[str], bool]
-) -> list[str]:
-    """Remove the attempts that were broken off, and say which.
+def attempts(store: OfflineStore, table: TableSpec) -> dict[str, datetime | None]:
+    """The attempts that left something, and when each was begun; `None` of one without a plan.
 
     Raises:
-        StoreUnavailableError: The store cannot be read or written.
+        StoreUnavailableError: The store cannot be read.
     """
     files, folder = ObjectFiles(store.root, store.storage_options), f"{_ROOT}/{table.path}"
-    abandoned = [attempt for attempt in files.folders(folder) if is_abandoned(attempt)]
-    for attempt in abandoned:
-        files.remove(f"{folder}/{attempt}")
-    return abandoned
+    return {name: files.changed_at(f"{folder}/{name}/{_PLAN}") for name in files.folders(folder)}
 
 
 def remove_old(store: OfflineStore, table: TableSpec, min_age: timedelta) -> list[str]:
@@ -123,14 +118,12 @@ def remove_old(store: OfflineStore, table: TableSpec, min_age: timedelta) -> lis
     Raises:
         StoreUnavailableError: The store cannot be read or written.
     """
-    files, folder = ObjectFiles(store.root, store.storage_options), f"{_ROOT}/{table.path}"
     until = datetime.now(UTC) - min_age
-
-    def is_old(attempt: str) -> bool:
-        begun = files.changed_at(f"{folder}/{attempt}/{_PLAN}")
-        return begun is None or begun <= until
-
-    return remove_abandoned(store, table, is_old)
+    begun = attempts(store, table)
+    old = [name for name, instant in begun.items() if instant is None or instant <= until]
+    for name in old:
+        Staging(store, table, name).remove()
+    return old
 
 
 def _folder_of(partition: str) -> str:

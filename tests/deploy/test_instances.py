@@ -62,6 +62,7 @@ def test_a_shared_instance_takes_its_secrets_from_the_environment(name: str) -> 
 
     postgres = settings["storage"]["postgres"]["postgres_db"]
     launcher = settings["run_launcher"]["config"]
+    assert postgres.pop("scheme") == "postgresql+psycopg2"
     assert all(set(value) == {"env"} for value in postgres.values())
     assert launcher["env_secrets"] == ["headrace-secrets"]
     assert "env_vars" not in launcher

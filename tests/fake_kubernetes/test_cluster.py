@@ -123,7 +123,7 @@ def test_a_secret_that_is_not_there_starts_nothing(client: Client) -> None:
         {"env": [{"value": "of nothing"}]},
     ],
 )
-def test_what_is_no_job_is_refused(client: Client, container: dict[str, object]) -> None:
+def test_what_is_no_job_is_refused(client: Client, container: dict[str, Any]) -> None:
     with pytest.raises(ApiException) as refused:
         client.batch.create_namespaced_job("default", job("true", **container))
 

@@ -19,10 +19,12 @@ from headrace.contract.store_keys import watermark_key
 from headrace.serving.client import FeatureClient
 from headrace.serving.freshness import group_ages
 from headrace.serving.metrics import Histogram, Metrics
+from headrace.serving.settings import MetricsSettings
 from headrace.tests.serving import answering
+from headrace.tests.serving.operating import operated
 from headrace.tests.serving.publishing import NOW, Memory, Publisher, group
 from headrace.tests.serving.rest.asking import ask
-from headrace.tests.serving.running import server_process
+from headrace.tests.serving.running import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,14 +144,14 @@ def test_no_group_has_an_age_before_the_catalogue_is_read() -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("transport", ["lean", "aio"])
 def test_what_the_rpc_answers_is_shown_over_http(
-    variables: dict[str, str], publisher: Publisher, store: redis.Redis, transport: str
+    valkey_url: str, publisher: Publisher, store: redis.Redis, transport: str
 ) -> None:
     spec = group()
     publisher.publish(spec, {(1,): (12.5, 3), (2,): (1.0, 1)}, at=NOW - timedelta(hours=1))
     publisher.write(spec, {(3,): (1.0, 1)}, at=NOW - timedelta(days=2))
     store.set(publisher.key(spec, (4,)), b"no row")
-    options = ("--transport", transport, "--metrics", "127.0.0.1:0")
-    with server_process("127.0.0.1:0", *options, **variables) as server:
+    chosen = settings(valkey_url, metrics=MetricsSettings("127.0.0.1:0"))
+    with operated(chosen, transport) as server:
         address = server.others["Metrics"]
         with FeatureClient(server.address) as client:
             client.get_online_features(

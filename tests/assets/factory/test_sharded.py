@@ -1,5 +1,6 @@
 """A group in shards is, to Dagster, the same asset as in one step."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,10 +152,19 @@ def test_staging_is_empty_after_a_run(runs: Runs) -> None:
     assert not list((runs.world.folder / "staging").rglob("*.json"))
 
 
-def test_the_next_attempt_removes_what_a_dead_one_left(runs: Runs) -> None:
-    dead = Staging(runs.world.store, runs.world.spend.table, "a-run-that-nobody-remembers")
+def test_the_next_attempt_removes_what_a_dead_run_left(runs: Runs) -> None:
+    dead = Staging(runs.world.store, runs.world.spend.table, runs.run().run_id)
     dead.write_plan({})
 
     runs.run()
 
     assert dead.plan() is None
+
+
+def test_what_a_run_of_another_instance_staged_is_left_alone(runs: Runs) -> None:
+    theirs = Staging(runs.world.store, runs.world.spend.table, str(uuid.uuid4()))
+    theirs.write_plan({"of": "another installation on the same tables"})
+
+    runs.run()
+
+    assert theirs.plan() is not None

@@ -14,7 +14,7 @@ from headrace.assets.materialization import computed_rows
 from headrace.assets.pinned_inputs import PinnedInputs
 from headrace.assets.shards.computing import compute_shard, plan_shards
 from headrace.assets.shards.sharding import shards_of
-from headrace.resources.offline.staging import remove_abandoned, remove_old
+from headrace.resources.offline.staging import attempts, remove_old
 from headrace.tests.assets.shards.sales import BUCKETS, DAYS, SalesWorld, sales
 
 SOME = sales(
@@ -180,6 +180,15 @@ def test_what_somebody_else_committed_meanwhile_is_not_replaced(world: SalesWorl
     assert world.rows(world.spend)[DAYS[0]]["largest"].max() == 100.0
 
 
+def test_a_group_that_is_approved_holds_what_its_shards_made(world: SalesWorld) -> None:
+    object.__setattr__(world.last, "approval", True)
+
+    outcomes = world.compute(world.last)
+
+    assert [outcome.held is not None for outcome in outcomes] == [True, True, True]
+    assert world.generations(world.last) == {}
+
+
 def test_rows_of_another_shards_entities_are_refused(tmp_path: Path) -> None:
     world = SalesWorld(tmp_path, SOME, 3)
     whole = SalesWorld(tmp_path, SOME, 1)
@@ -204,20 +213,10 @@ def test_other_code_takes_no_part(world: SalesWorld) -> None:
         list(compute_shard(shards_of(world.spend)[0], world.store, world.staging(world.spend)))
 
 
-def test_leftovers_of_attempts_that_were_broken_off_are_removed(world: SalesWorld) -> None:
-    for attempt in ("dead", "alive"):
-        plan_shards(world.spend, DAYS, world.store, world.staging(world.spend, attempt))
-
-    removed = remove_abandoned(world.store, world.spend.table, lambda attempt: attempt == "dead")
-
-    assert removed == ["dead"]
-    assert world.staging(world.spend, "dead").plan() is None
-    assert world.staging(world.spend, "alive").plan() is not None
-
-
 def test_maintenance_removes_attempts_by_their_age(world: SalesWorld) -> None:
     plan_shards(world.spend, DAYS, world.store, world.staging(world.spend))
 
     assert remove_old(world.store, world.spend.table, timedelta(hours=1)) == []
+    assert set(attempts(world.store, world.spend.table)) == {"run"}
     assert remove_old(world.store, world.spend.table, timedelta(0)) == ["run"]
     assert not list((world.folder / "staging").rglob("*.json"))
