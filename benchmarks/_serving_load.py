@@ -127,8 +127,10 @@ def load(
 ) -> dict[str, float]:
     """What the client in C++ saw: at an even rate, or at saturation.
 
+    A server that is asked for more than it can answer refuses calls: those are counted.
+
     Raises:
-        RuntimeError: Replies were wrong.
+        RuntimeError: Replies were wrong, or there was none.
     """
     program = built("_serving_load")
     request, reply = (target.requests / f"{case}.{kind}" for kind in ("request", "reply"))
@@ -140,7 +142,7 @@ def load(
     )
     used = cpu_seconds(target.processes) - used
     found: dict[str, Any] = loads(done.stdout)
-    if found["failed"] or found["wrong"] or not found["calls"]:
+    if found["wrong"] or not found["calls"]:
         message = f"{target.name}: {found} {done.stderr}"
         raise RuntimeError(message)
     share = (warm + seconds) / seconds  # the CPU time of warming up is in it

@@ -24,7 +24,7 @@ def found() -> Found:
         "lean × 1": cost(20_000),
         "lean × 2": cost(30_000),
     }
-    even = {"p50_ms": 0.5, "p95_ms": 1.0, "p99_ms": 1.5, "server_us": 60.0}
+    even = {"p50_ms": 0.5, "p95_ms": 1.0, "p99_ms": 1.5, "failed": 0, "server_us": 60.0}
     return {
         "saturation": {CASES[0].name: saturation},
         "even": {"1 × 10 @ 500/s": {"lean × 1": [even]}},
