@@ -37,6 +37,8 @@ from .inputs import (
 )
 from .landing import checked_landing
 from .model_inputs import FeatureService, TrainingSet
+from .pod_resources import checked_resources
+from .rules import schema_in_words
 from .schemas import (
     EventTimestamp,
     Schema,
@@ -45,8 +47,8 @@ from .schemas import (
     description_of,
     feature_specs,
     schema_columns,
-    schema_in_words,
 )
+from .shards.sharding import checked_shards
 from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
@@ -64,7 +66,7 @@ __all__ = [
     "training_set",
 ]
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
@@ -87,7 +89,8 @@ def source(
     lateness: timedelta = timedelta(0),
     landing: str | None = None,
     late_within: timedelta | None = None,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Reader], Source]:
     """Declare the decorated reader, `(start, end) -> rows`, as a source named like the function.
 
@@ -103,6 +106,7 @@ def source(
         late_within: How long after its end a partition that was read is compared with what its
             reader gives, so that late and corrected rows are found; by default it is not.
         tags: What else to show beside it.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
     """
 
     def declare(reader: Reader) -> Source:
@@ -128,6 +132,7 @@ def source(
             owners=validation.checked_owners(subject, owners),
             description=description_of(reader, schema),
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(reader, schema_in_words(columns)),
         )
 
@@ -135,7 +140,7 @@ def source(
 
 
 def dimension(
-    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NO_TAGS
+    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NOTHING
 ) -> Callable[[DimensionReader], Dimension]:
     """Declare the decorated reader, `() -> rows`, as a dimension named like the function."""
 
@@ -169,8 +174,11 @@ def feature_group(
     version: int = 1,
     freshness: timedelta | None = None,
     buckets: int = 1,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
     status: str = "active",
+    resources: Mapping[str, str] = _NOTHING,
+    shards: int = 1,
+    approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
 
@@ -188,6 +196,10 @@ def feature_group(
         buckets: How many files by entity a partition has; fixed for the life of a version.
         tags: What else to show beside it.
         status: `"experimental"`, `"active"` or `"deprecated"`.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
+        shards: How many pods compute a partition together, each some of its buckets; for functions
+            that make an entity's rows from that entity's rows alone.
+        approval: Hold what is computed until somebody approves it (`headrace approve`).
     """
 
     def declare(function: Transform) -> FeatureGroup:
@@ -195,7 +207,7 @@ def feature_group(
         validation.check_partitions(subject, partitions)
         validation.check_version(subject, version)
         validation.check_ttl(subject, ttl)
-        validation.check_keywords(subject, buckets=buckets, status=status)
+        validation.check_keywords(subject, buckets=buckets, status=status, approval=approval)
         inputs = checked_inputs(subject, sources, partitions)
         validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
         columns = schema_columns(subject, schema)
@@ -227,7 +239,10 @@ def feature_group(
             freshness=validation.checked_freshness(subject, freshness, partitions, lateness),
             lateness=lateness,
             buckets=buckets,
+            resources=checked_resources(subject, resources),
+            shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
+            approval=approval,
         )
 
     return declare
@@ -264,7 +279,8 @@ def training_set(
     sources: Iterable[AnyInput],
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Transform], TrainingSet]:
     """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
 
@@ -298,6 +314,7 @@ def training_set(
             owners=validation.checked_owners(subject, owners),
             description=inspect.getdoc(function) or "",
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(function, (*in_words(inputs), *service.spec.features)),
         )
 

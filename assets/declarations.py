@@ -19,7 +19,7 @@ from ..contract.feature_group import (
     FeatureSpec,
 )
 from ..contract.partitions import Partitioning, Window
-from ..resources.offline.table_spec import TableKind, TableSpec, feature_table
+from ..resources.offline.table_spec import TableKind, TableSpec, feature_table, plain_table
 from .landing import Landing
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
@@ -62,6 +62,7 @@ class Source:
         reader: From `start` and `end` to the rows with start <= event timestamp < end.
         start: Where the history, and so the first partition, begins.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        resources: What its steps ask of Kubernetes.
         landing: Where its files arrive, if they say when it is read.
         late_within: How long after its end a partition is looked at for rows that came late.
     """
@@ -78,6 +79,7 @@ class Source:
     description: str
     tags: Tags
     code_version: str
+    resources: Tags = ()
     landing: Landing | None = None
     late_within: timedelta | None = None
 
@@ -95,7 +97,7 @@ class Source:
     @property
     def table(self) -> TableSpec:
         """The Delta table that holds it."""
-        return table_spec(
+        return plain_table(
             TableKind.SOURCE,
             self.name,
             self.columns,
@@ -131,7 +133,7 @@ class Dimension:
     @property
     def table(self) -> TableSpec:
         """The Delta table that holds it."""
-        return table_spec(TableKind.DIMENSION, self.name, self.columns)
+        return plain_table(TableKind.DIMENSION, self.name, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,9 @@ class FeatureGroup:
         freshness: The age of the newest event timestamp beyond which the group is overdue.
         lateness: How long after a partition's end its inputs may still arrive in normal operation.
         code_version: Changes when what the function computes may have changed.
+        resources: What its steps ask of Kubernetes.
+        shards: How many steps compute a partition together where each has a pod of its own.
+        approval: Whether somebody has to approve a partition before it is committed.
     """
 
     spec: FeatureGroupSpec
@@ -202,6 +207,9 @@ class FeatureGroup:
     lateness: timedelta
     buckets: int
     code_version: str
+    resources: Tags = ()
+    shards: int = 1
+    approval: bool = False
 
     __repr__ = _shown
 
@@ -287,24 +295,3 @@ class Feature:
     def column(self) -> str:
         """Its column in training sets and answers."""
         return f"{self.group.name}__{self.spec.name}"
-
-
-def table_spec(
-    kind: TableKind,
-    name: str,
-    columns: Columns,
-    *,
-    partitioning: Partitioning | None = None,
-    event_timestamp: str | None = None,
-) -> TableSpec:
-    """The table of a declaration that has neither versions nor keys."""
-    return TableSpec(
-        kind=kind,
-        name=name,
-        version=1,
-        columns=columns,
-        partitioning=partitioning,
-        event_timestamp=event_timestamp,
-        stamped_at_end=False,
-        key=(),
-    )

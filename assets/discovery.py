@@ -49,6 +49,11 @@ class Declarations:
             *self.training_sets.values(),
         )
 
+    @property
+    def gated(self) -> tuple[Source | Dimension | FeatureGroup, ...]:
+        """All whose rows are judged by a schema, and may be quarantined."""
+        return (*self.groups.values(), *self.sources.values(), *self.dimensions.values())
+
     def group(self, reference: str) -> FeatureGroup:
         """The group that `name` (its newest declared version) or `name@version` means.
 

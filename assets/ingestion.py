@@ -38,8 +38,10 @@ def identity_as_read(source: Source, partition: str) -> str:
     Of rows that would be refused it is another one than of any that were committed.
     """
     ((_, rows),) = _read(source, [partition])
-    verdict, judged = judge(source.schema, rows)
-    return content_identity(judged) if verdict.passed else f"refused {content_identity(rows)}"
+    judged = judge(source.schema, rows)
+    if not judged.verdict.passed:
+        return f"refused {content_identity(rows)}"
+    return content_identity(judged.rows)
 
 
 def _read_whole(dimension: Dimension) -> Pending:
@@ -70,11 +72,11 @@ def _read_together(source: Source, keys: Sequence[str]) -> Iterator[Pending]:
 def _judged(
     declared: Source | Dimension, key: str, rows: pl.DataFrame, elapsed: Stopwatch
 ) -> Pending:
-    verdict, judged = judge(declared.schema, rows)
-    outcome = Outcome(partition=key, seconds=elapsed(), verdict=verdict)
-    return (
-        Pending(outcome, judged, content_identity(judged)) if verdict.passed else Pending(outcome)
-    )
+    judged = judge(declared.schema, rows)
+    outcome = Outcome(partition=key, seconds=elapsed(), verdict=judged.verdict)
+    if not judged.verdict.passed:
+        return Pending(outcome, refused=judged.refused)
+    return Pending(outcome, judged.rows, content_identity(judged.rows))
 
 
 def _read(source: Source, keys: Sequence[str]) -> list[tuple[str, pl.DataFrame]]:

@@ -4,27 +4,36 @@ The commit is the gate. A partition whose rows break a rule is not committed and
 stays; the others of the same call go on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import polars as pl
 
-from ..contract.errors import ColumnMismatchError, DataError, InputNotCommittedError
+from ..contract.errors import (
+    ColumnMismatchError,
+    DataError,
+    InputNotCommittedError,
+    SchemaChangeError,
+)
 from ..contract.feature_group import Online
+from ..resources.offline.commit_log import Commit
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.row_checks import checked
 from ..resources.offline.table_snapshot import TableSnapshot
 from ..resources.offline.table_spec import EVENT_TIMESTAMP
 from .declarations import Dimension, FeatureGroup, Source
+from .held import HeldPartitions
 from .identity import computed_identity
 from .ingestion import ingest_dimension, ingest_source
 from .model_inputs import TrainingSet
 from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all
 from .pinned_inputs import InputUse, PinnedInputs, subject
 from .training.building import build_training_set
-from .verdicts import Verdict, judge, refusal, verdict_from_json
+from .verdicts import Judged, Verdict, judge, refusal, verdict_from_json
 
+Rows: TypeAlias = Callable[[str], pl.DataFrame]
 Materialized: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet
 
 
@@ -70,24 +79,106 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
     """
     inputs = PinnedInputs.of(group, store)
     inputs.check(partition)
-    rows, verdict = _judged(group, partition, inputs)
-    if verdict.passed:
-        try:
-            rows = checked(group.table, partition, rows)
-        except DataError as error:
-            verdict = refusal(error, rows=rows.height)
-    return Preview(rows, verdict, inputs.uses(partition))
+    judged = judged_as_committed(group, partition, inputs.frames(partition))
+    return Preview(judged.rows, judged.verdict, inputs.uses(partition))
+
+
+def judged_as_committed(
+    group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]
+) -> Judged:
+    """The rows of a partition as they would be committed, if the verdict lets them.
+
+    Raises:
+        Exception: Whatever the group's function raises.
+    """
+    judged = _judged(group, partition, _rows(group, partition, frames))
+    if not judged.verdict.passed:
+        return judged
+    try:
+        return replace(judged, rows=checked(group.table, partition, judged.rows))
+    except DataError as error:
+        return refusal(error, judged.rows, group.table, partition)
 
 
 def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
-    inputs, table = PinnedInputs.of(group, run.store), run.store.table(group.table)
-    committed = table.snapshot()
-    computed = (_computed(group, key, inputs, committed) for key in sorted(partitions))
-    yield from commit_all(computed, run, table, group.code_version)
+    inputs = PinnedInputs.of(group, run.store)
+    rows_of = partial(computed_rows, group, inputs)
+    yield from commit_group(group, partitions, run, inputs=inputs, rows_of=rows_of)
+
+
+def commit_group(
+    group: FeatureGroup,
+    partitions: Sequence[str],
+    run: Run,
+    *,
+    inputs: PinnedInputs,
+    rows_of: Rows,
+) -> Iterator[Outcome]:
+    """Judge and commit, or hold, partitions of a group whose rows are computed as `rows_of` says.
+
+    It is asked for those partitions alone that are not there from these inputs already.
+    """
+    table = run.store.table(group.table)
+    held = HeldPartitions.beside(group.table, run.store) if group.approval else None
+    known = _Known(table.snapshot(), {} if held is None else held.waiting())
+    if held is not None and known.committed.document not in {None, group.table.document}:
+        # What is held commits nothing, so it would not be said that the group changed, or may not.
+        try:
+            table.commit_all([], run_id=run.run_id, code_version=group.code_version)
+        except SchemaChangeError as error:
+            yield from (Outcome(partition=key, seconds=0.0, error=error) for key in partitions)
+            return
+    computed = (_computed(group, key, inputs, known, rows_of=rows_of) for key in sorted(partitions))
+    yield from commit_all(computed, run, table, group.code_version, held=held)
+
+
+def computed_rows(group: FeatureGroup, inputs: PinnedInputs, partition: str) -> pl.DataFrame:
+    """What a group's function makes of a partition's inputs.
+
+    Raises:
+        Exception: Whatever the function raises.
+    """
+    return _rows(group, partition, inputs.frames(partition))
+
+
+def _rows(group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
+    end = group.partitions.window(partition).end
+    return group(end=end, **frames).collect(engine="streaming")
+
+
+def is_current(group: FeatureGroup, partition: str, identity: str, at: TableSnapshot) -> bool:
+    """Whether a partition's newest commit is that very computation: there is nothing to do then.
+
+    A document that changed is recorded by a call that commits, even if no rows are written; of a
+    group whose partitions are held it was recorded before.
+    """
+    newest = at.commits.get(partition)
+    is_declared = group.approval or at.document == group.table.document
+    return newest is not None and newest.identity == identity and is_declared
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is committed of a group, and what waits to be."""
+
+    committed: TableSnapshot
+    waiting: Mapping[str, Commit]
+
+    def repeated(self, group: FeatureGroup, identity: str, outcome: Outcome) -> Outcome | None:
+        """The outcome, if its rows are there already: committed, or held."""
+        if is_current(group, outcome.partition, identity, self.committed):
+            newest = self.committed.commits[outcome.partition]
+            verdict = verdict_from_json(newest.verdicts)
+            return replace(outcome, commit=replace(newest, no_op=True), verdict=verdict)
+        held = self.waiting.get(outcome.partition)
+        if held and held.identity == identity:
+            verdict = verdict_from_json(held.verdicts)
+            return replace(outcome, held=replace(held, no_op=True), verdict=verdict)
+        return None
 
 
 def _computed(
-    group: FeatureGroup, partition: str, inputs: PinnedInputs, committed: TableSnapshot
+    group: FeatureGroup, partition: str, inputs: PinnedInputs, known: _Known, *, rows_of: Rows
 ) -> Pending:
     elapsed = Stopwatch()
     try:
@@ -97,31 +188,27 @@ def _computed(
     uses = inputs.uses(partition)
     identity = computed_identity(group, uses)
     outcome = Outcome(partition=partition, seconds=elapsed(), uses=uses)
-    newest = committed.commits.get(partition)
-    # A document that changed is recorded by a call that commits, even if no rows are written.
-    if newest and newest.identity == identity and committed.document == group.table.document:
-        verdict = verdict_from_json(newest.verdicts)
-        return Pending(replace(outcome, commit=replace(newest, no_op=True), verdict=verdict))
+    repeated = known.repeated(group, identity, outcome)
+    if repeated is not None:
+        return Pending(repeated)
     try:
-        rows, verdict = _judged(group, partition, inputs)
+        judged = _judged(group, partition, rows_of(partition))
     except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
         return Pending(replace(outcome, seconds=elapsed(), error=error))
-    outcome = replace(outcome, seconds=elapsed(), verdict=verdict)
-    return Pending(outcome, rows, identity) if verdict.passed else Pending(outcome)
+    outcome = replace(outcome, seconds=elapsed(), verdict=judged.verdict)
+    if not judged.verdict.passed:
+        return Pending(outcome, refused=judged.refused)
+    return Pending(outcome, judged.rows, identity)
 
 
-def _judged(
-    group: FeatureGroup, partition: str, inputs: PinnedInputs
-) -> tuple[pl.DataFrame, Verdict]:
-    end = group.partitions.window(partition).end
-    rows = group(end=end, **inputs.frames(partition)).collect(engine="streaming")
-    verdict, rows = judge(group.schema, rows)
-    if not verdict.passed:
-        return rows, verdict
+def _judged(group: FeatureGroup, partition: str, rows: pl.DataFrame) -> Judged:
+    judged = judge(group.schema, rows)
+    if not judged.verdict.passed:
+        return judged
     try:
-        return _stamped(group, rows, partition), verdict
+        return replace(judged, rows=_stamped(group, judged.rows, partition))
     except ColumnMismatchError as error:
-        return rows, refusal(error, rows=rows.height)
+        return refusal(error, judged.rows, group.table, partition)
 
 
 def _stamped(group: FeatureGroup, rows: pl.DataFrame, partition: str) -> pl.DataFrame:

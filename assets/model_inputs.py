@@ -8,7 +8,7 @@ import polars as pl
 from ..contract.feature_group import FeatureServiceSpec
 from ..contract.partitions import Partitioning
 from ..resources.offline.dtypes import polars_dtype
-from ..resources.offline.table_spec import TableKind, TableSpec
+from ..resources.offline.table_spec import TableKind, TableSpec, plain_table
 from .declarations import (
     AnyInput,
     AssetPath,
@@ -16,7 +16,6 @@ from .declarations import (
     Feature,
     InputWindow,
     Tags,
-    table_spec,
     windows,
 )
 from .transforms import Frame, Transform, computed
@@ -43,6 +42,7 @@ class TrainingSet:
         function: From frames, by the inputs' names, and `end` to the spine of a partition.
         start: Where the first partition begins whose windows are complete.
         spine: What the function returns: join keys, `event_timestamp`, labels and others.
+        resources: What its steps ask of Kubernetes.
     """
 
     name: str
@@ -56,6 +56,7 @@ class TrainingSet:
     description: str
     tags: Tags
     code_version: str
+    resources: Tags = ()
 
     @property
     def asset_path(self) -> AssetPath:
@@ -70,7 +71,7 @@ class TrainingSet:
         """
         features = ((each.column, polars_dtype(each.spec.dtype)) for each in self.service.features)
         columns = (*self.spine, *features)
-        return table_spec(TableKind.TRAINING_SET, self.name, columns, partitioning=self.partitions)
+        return plain_table(TableKind.TRAINING_SET, self.name, columns, partitioning=self.partitions)
 
     def __call__(self, *, end: datetime, **frames: Frame) -> pl.LazyFrame:
         """Compute the spine of the partition that ends at `end`, from frames by name."""

@@ -14,6 +14,7 @@ from ..contract.feature_group import JOIN_KEY_DTYPES, DType, EntitySpec, Feature
 from ..contract.partitions import RESERVED_COLUMNS
 from ..resources.offline.dtypes import contract_dtype, polars_dtype, refusal_by_delta
 from ..resources.offline.table_spec import EVENT_TIMESTAMP
+from ..resources.offline.tables_beside import QUARANTINE_COLUMNS
 from .validation import check_name
 
 EventTimestamp: TypeAlias = Annotated[pl.Datetime, "us", "UTC"]
@@ -80,11 +81,12 @@ def feature_dtype(subject: str, field: str, dtype: PolarsType) -> DType:
 
 
 def _check_stored_name(subject: str, field: str, column: str) -> None:
-    if column in RESERVED_COLUMNS:
+    if column in RESERVED_COLUMNS | QUARANTINE_COLUMNS:
+        of = "partition column" if column in RESERVED_COLUMNS else "column of every quarantine"
         raise DefinitionError(
             subject=subject,
             field=field,
-            problem="the name is that of a partition column",
+            problem=f"the name is that of a {of}",
             remedy="Choose another name",
         )
     if not set(column).isdisjoint(_NOT_IN_DELTA):
@@ -149,6 +151,16 @@ def _check_schema(
             problem="it coerces, and nothing is ever cast silently",
             remedy="Remove `coerce` and cast in the function",
         )
+    if schema.to_schema().drop_invalid_rows or any(
+        column.drop_invalid_rows for column in columns.values()
+    ):
+        raise DefinitionError(
+            subject=subject,
+            field=field,
+            problem="it drops invalid rows, and nothing is ever dropped silently",
+            remedy="Remove `drop_invalid_rows`; filter in the function, or let the rule only warn"
+            " (raise_warning=True)",
+        )
     for name, column in columns.items():
         at = f"{field}.{name}"
         _check_stored_name(subject, at, name)
@@ -204,14 +216,6 @@ def description_of(function: Callable[..., object], schema: Schema) -> str:
 def columns_of(columns: Mapping[str, pa.Column]) -> tuple[tuple[str, pl.DataType], ...]:
     """Names and types, in declared order."""
     return tuple((name, polars_type(column)) for name, column in columns.items())
-
-
-def schema_in_words(columns: Mapping[str, pa.Column]) -> tuple[str, ...]:
-    """What a code version has to know about a schema: types, nullability and checks."""
-    return tuple(
-        f"{name}: {column.dtype} {column.nullable} {column.unique} {column.checks}"
-        for name, column in columns.items()
-    )
 
 
 def feature_specs(

@@ -15,6 +15,7 @@ MAX_VERSION = 999_999_999
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _VERSIONED_NAME = re.compile(r".*_v[0-9]+")
+_TABLE_BESIDE = re.compile(r".*_(quarantine|held)")
 _OWNER = re.compile(r"team:[A-Za-z0-9_.-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 _TAG_KEY = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
@@ -42,6 +43,13 @@ def checked_name(kind: str, function: Callable[..., object]) -> tuple[str, str]:
             field="name",
             problem=f"{name!r} ends as the asset key of a version does",
             remedy="Leave the version out of the name; groups take it as version=…",
+        )
+    if kind != "feature group" and _TABLE_BESIDE.fullmatch(name):
+        raise DefinitionError(
+            subject=subject,
+            field="name",
+            problem=f"{name!r} ends as the table beside another one does",
+            remedy="Choose another name",
         )
     return name, subject
 
@@ -115,14 +123,21 @@ def checked_online(subject: str, online: str | None) -> Online | None:
         ) from error
 
 
-def check_keywords(subject: str, *, buckets: int, status: str) -> None:
-    """Refuse a number of entity buckets or a status that means nothing."""
+def check_keywords(subject: str, *, buckets: int, status: str, approval: bool) -> None:
+    """Refuse a number of entity buckets, a status or a demand for approval that means nothing."""
     if type(buckets) is not int or buckets < 1:
         raise DefinitionError(
             subject=subject,
             field="buckets",
             problem=f"{buckets!r} is no number of buckets",
             remedy="Pass an integer of at least 1",
+        )
+    if type(approval) is not bool:
+        raise DefinitionError(
+            subject=subject,
+            field="approval",
+            problem=f"{approval!r} says neither yes nor no",
+            remedy="Pass True to hold partitions until they are approved, else False",
         )
     if status not in STATUSES:
         raise DefinitionError(

@@ -67,16 +67,16 @@ def commits(folder: str, *, rows: int, buckets: int, order: str, runs: int) -> d
         stamp = pl.lit(day + timedelta(days=1)).cast(EVENT_TIMESTAMP_TYPE)
         started = time.perf_counter()
         with measured() as cost:
-            verdict, judged = judge(Rows, frame)
+            judged = judge(Rows, frame)
             cost["judge"] = time.perf_counter() - started
-            stamped = judged.with_columns(stamp.alias(EVENT_TIMESTAMP))
+            stamped = judged.rows.with_columns(stamp.alias(EVENT_TIMESTAMP))
             table.commit(
                 DAILY.key(day),
                 stamped,
                 identity=str(number),
                 run_id="benchmark",
                 code_version="benchmark",
-                verdicts=verdict.to_json(),
+                verdicts=judged.verdict.to_json(),
             )
         started = time.perf_counter()
         ordered = checked(table.spec, DAILY.key(day), stamped)

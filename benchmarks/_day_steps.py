@@ -135,7 +135,7 @@ def parts(folder: str, url: str, home: str) -> Cost:
     with _timed(costs, "events: read"):
         rows = purchases(window.start, window.end).collect()
     with _timed(costs, "events: judge"):
-        rows = judge(purchases.schema, rows)[1]
+        rows = judge(purchases.schema, rows).rows
     with _timed(costs, "events: identity"):
         content_identity(rows)
     with _timed(costs, "events: checks, sort"):
@@ -170,7 +170,7 @@ def _group_parts(
     with _timed(costs, f"{name}: read, compute"):
         rows = group(end=end, **inputs.frames(_KEY)).collect(engine="streaming")
     with _timed(costs, f"{name}: judge"):
-        rows = judge(group.schema, rows)[1]
+        rows = judge(group.schema, rows).rows
     stamped = rows.with_columns(pl.lit(end).cast(EVENT_TIMESTAMP_TYPE).alias(EVENT_TIMESTAMP))
     with _timed(costs, f"{name}: checks, sort"):
         ordered = checked(group.table, _KEY, stamped)

@@ -19,6 +19,7 @@ from dagster._core.storage.tags import (
 from ..assets.declarations import Dimension, FeatureGroup
 from ..assets.factory.steps import PUBLISH_TAG
 from ..definitions import build_definitions
+from ..sensors.traced_runs import STARTED_BY, record_ended
 from .console import progress
 from .installation import Installation
 from .run_plan import Node, PlannedRun
@@ -98,6 +99,7 @@ class DagsterRuns:
             run_config=_QUIET,
             tags=_tags(planned, offline_only),
         )
+        record_ended(self.instance, run_id)
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt  # which Dagster has recorded as the failure of a step
         failures = [failure for event in result.all_events for failure in _failures(event)]
@@ -138,7 +140,7 @@ def _asset_keys(node: Node, offline_only: bool) -> list[dg.AssetKey]:
 
 
 def _tags(planned: PlannedRun, offline_only: bool) -> dict[str, str]:
-    tags = {"headrace/started_by": "headrace"}
+    tags = {STARTED_BY: "headrace"}
     if offline_only:
         tags[PUBLISH_TAG] = "deferred"
     if not all(isinstance(node, Dimension) for node in planned.nodes):
@@ -166,7 +168,7 @@ def _failures(event: dg.DagsterEvent) -> list[Failure]:
     if not event.is_step_failure:
         return []
     failed = event.step_failure_data
-    asset = (event.step_key or "").replace("__", "/")
+    asset = (event.step_key or "").partition(".")[0].replace("__", "/")  # behind it: a shard
     named = failed.user_failure_data and failed.user_failure_data.metadata.get("failed_partitions")
     if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, dict):
         return [Failure(asset, key, str(reason)) for key, reason in named.value.items()]

@@ -2,13 +2,16 @@
 
 from typing import TYPE_CHECKING
 
-from .console import show, show_json, show_table
+from .console import counted, note, show, show_json, show_table
+from .gate import held, quarantined
 from .groups import group_to_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
     from ..assets.declarations import FeatureGroup
     from .installation import Installation
+
+_NEAR = 2  # columns on a path without another group's feature in between
 
 
 def describe(group: GroupName, *, json: AsJson = False) -> None:
@@ -33,6 +36,8 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
             ["status", spec.status],
             ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
             ["committed", _span(described["committed"])],
+            ["quarantined", _kept_back(described["quarantined"])],
+            *([["held", _kept_back(described["held"])]] if described["approval"] else []),
             ["fresh within", declared.freshness],
             ["offline", described["offline"]],
         ],
@@ -47,35 +52,55 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
         [
             [
                 *(feature["name"], feature["dtype"], feature["nullable"]),
-                ", ".join(described["lineage"][feature["name"]]["computed_from"]),
+                _computed_from(described["lineage"], feature["name"]),
                 feature["description"],
             ]
             for feature in described["features"]
         ],
     )
+    distant = _distant(described["origins"])
+    if distant:
+        show("")
+        show_table(["feature", "goes back to", "through"], distant)
 
 
 def lineage_to_json(group: "FeatureGroup") -> dict:
-    """For each column, the input columns that it is computed from and that decide its rows."""
-    from ..assets.lineage import derive_lineage
-    from ..assets.pinned_inputs import asset_name, upstream_of
+    """For each column, the input columns that it is computed from and that decide its rows.
 
-    end = group.partitions.window(group.partitions.key(group.start)).end
-    upstream = {each.name: upstream_of(each) for each in group.inputs}
-    lineage = derive_lineage(
-        lambda frames: group(end=end, **frames),
-        {name: declared.table.schema for name, declared in upstream.items()},
-    )
+    Of a group whose function fails on empty frames nothing is known: there are no columns then.
+    """
+    from ..assets.declared_lineage import declared_lineage
+
+    try:
+        lineage = declared_lineage(group)
+    except Exception as error:  # noqa: BLE001 - the function is its author's; a look must not fail
+        note(f"the lineage of {group.spec.reference} cannot be derived: {error}")
+        return {}
     return {
         output: {
-            "computed_from": [
-                f"{asset_name(upstream[name])}.{column}" for name, column in each.direct
-            ],
-            "rows_decided_by": [
-                f"{asset_name(upstream[name])}.{column}" for name, column in each.rows
-            ],
+            "computed_from": [f"{asset}.{column}" for asset, column in each.direct],
+            "rows_decided_by": [f"{asset}.{column}" for asset, column in each.rows],
         }
         for output, each in lineage.items()
+    }
+
+
+def origins_to_json(installation: "Installation", group: "FeatureGroup") -> dict:
+    """For each feature, the columns of sources and dimensions that touch it, at any distance.
+
+    `path` leads from the feature there, through the features of other groups.
+    """
+    from ..assets.column_graph import Column, ColumnGraph, table_asset
+
+    graph = ColumnGraph.of(installation.declarations)
+    return {
+        feature.name: [
+            {"column": str(origin), "touch": reach.touch.value, "path": list(map(str, reach.path))}
+            for origin, reach in graph.raw_origins_of(
+                Column(table_asset(group), feature.name)
+            ).items()
+        ]
+        for feature in group.spec.features
     }
 
 
@@ -91,6 +116,9 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
         "offline": table.uri,
         "committed": list(commits),
         "rows": sum(commit.rows for commit in commits.values()),
+        "quarantined": quarantined(installation, group),
+        "approval": group.approval,
+        "held": held(installation, group),
         "inputs": [
             {
                 "asset": asset_name(upstream_of(each)),
@@ -101,7 +129,27 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
             for each in group.inputs
         ],
         "lineage": lineage_to_json(group),
+        "origins": origins_to_json(installation, group),
     }
+
+
+def _computed_from(lineage: dict, feature: str) -> str | None:
+    return ", ".join(lineage[feature]["computed_from"]) if feature in lineage else None
+
+
+def _distant(origins: dict) -> list[list[str]]:
+    """The raw columns whose values enter a feature through other groups' features."""
+    return [
+        [feature, origin["column"], " ← ".join(origin["path"][1:-1])]
+        for feature, found in origins.items()
+        for origin in found
+        if origin["touch"] == "direct" and len(origin["path"]) > _NEAR
+    ]
+
+
+def _kept_back(found: list[dict]) -> str:
+    rows = sum(each["rows"] for each in found)
+    return f"{counted(rows, 'row')} of {_span([each['partition'] for each in found])}"
 
 
 def _span(partitions: list[str]) -> str:

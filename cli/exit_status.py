@@ -1,8 +1,8 @@
 """How an error ends a command: the one table from error to exit status.
 
 0    done
-1    the answer is no: rows or a flip were refused, a run failed, the online store differs, what is
-     asked for is gone
+1    the answer is no: rows, a flip or an approval were refused, a run failed, the online store
+     differs, what is asked for is gone
 2    asked for in a way that cannot be answered: an unknown name, a wrong option or type
 3    a store or server did not answer
 4    this process cannot run here: home in use, port taken, another clock, a file cannot be written
@@ -11,6 +11,7 @@
 """
 
 from ..contract.errors import (
+    ApprovalError,
     DataError,
     DefinitionError,
     EnvironmentConflictError,
@@ -26,6 +27,7 @@ _STATUS_BY_ERROR: tuple[tuple[type[Exception], int], ...] = (
     (PartitionOutOfRangeError, 2),  # before its parent: nobody's rows are wrong
     (RequestError, 2),
     (ModuleNotFoundError, 2),
+    (ApprovalError, 1),
     (DataError, 1),
     (HistoryError, 1),
     (VersionError, 1),

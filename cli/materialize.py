@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import complain, counted, show, show_json
+from .gate import held
 from .options import AsJson, GroupName, Partitions
 from .publish import publications_in_words
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from ..resources.offline.commit_log import Commit
     from .dagster_runs import Failure, RunResult
+
+_NAMED = 10
 
 
 def materialize(
@@ -55,21 +58,36 @@ def materialize(
     failures = [failure for result in results for failure in result.failures]
     asset = "/".join(declared.offline_path)
     commits = installation.table(declared).snapshot().commits
+    waiting = [each for each in held(installation, declared) if each["partition"] in keys]
+    uncommitted = {each["partition"] for each in waiting}
     committed = [
-        commits[key] for key in keys if key in commits and not _failed(asset, key, failures)
+        commits[key]
+        for key in keys
+        if key in commits and key not in uncommitted and not _failed(asset, key, failures)
     ]
     if json:
-        show_json(_to_json(declared.spec.reference, committed, results))
+        show_json({**_to_json(declared.spec.reference, committed, results), "held": waiting})
     else:
         rows = sum(commit.rows for commit in committed)
         stand = f"{len(committed)} of {counted(len(keys), 'partition')} committed"
         show(f"{declared.name}: {stand}, {counted(rows, 'row')}")
+        if waiting:
+            show(_held_in_words(declared.spec.reference, waiting))
         if left:
             show(publications_in_words(left, asked=len(left)))
     for failure in failures:
         complain(str(failure))
     if failures:
         raise typer.Exit(1)
+
+
+def _held_in_words(reference: str, waiting: "Sequence[dict]") -> str:
+    keys = [each["partition"] for each in waiting]
+    return (
+        f"{counted(len(keys), 'partition')} held for approval ({', '.join(keys[:_NAMED])}"
+        f"{', …' if len(keys) > _NAMED else ''}):"
+        f" headrace approve {reference} {keys[0]} --reason …"
+    )
 
 
 def _failed(asset: str, partition: str, failures: "Sequence[Failure]") -> bool:

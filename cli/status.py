@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..contract.errors import ServerError, StoreError
-from .console import in_bytes, instant, show, show_json, show_table
+from ..contract.json_values import instant
+from .console import in_bytes, show, show_json, show_table
 from .exit_status import exit_status
+from .gate import held, quarantined
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -62,6 +64,12 @@ def status(*, json: AsJson = False) -> None:
             }
             for group in installation.groups(None)
         ],
+        "quarantine": [
+            each
+            for declared in installation.declarations.gated
+            for each in quarantined(installation, declared)
+        ],
+        "held": [each for group in installation.groups(None) for each in held(installation, group)],
         "runs": _runs(installation.environment),
     }
     if json:
@@ -222,6 +230,7 @@ def _show(found: dict) -> None:
             for group in found["feature_groups"]
         ],
     )
+    _show_gate(found)
     if found["runs"]:
         show("")
         show_table(
@@ -229,6 +238,31 @@ def _show(found: dict) -> None:
             [
                 [run["run_id"][:8], run["status"], run["ended"], ", ".join(run["assets"])]
                 for run in found["runs"]
+            ],
+        )
+
+
+def _show_gate(found: dict) -> None:
+    """What is kept back: refused rows, and partitions that wait for approval."""
+    if found["quarantine"]:
+        show("")
+        show_table(
+            ["quarantine", "partition", "rows", "since"],
+            [
+                [each["asset"], each["partition"], each["rows"], each["since"]]
+                for each in found["quarantine"]
+            ],
+        )
+    if found["held"]:
+        show("")
+        show_table(
+            ["held for approval", "partition", "rows", "since", "changed since"],
+            [
+                [
+                    *(each["feature_group"], each["partition"], each["rows"], each["since"]),
+                    "; ".join(each["changes"]) or None,
+                ]
+                for each in found["held"]
             ],
         )
 

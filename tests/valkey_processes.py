@@ -139,9 +139,9 @@ def free_port() -> int:
             return port
 
 
-def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; fails when it never does."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def until(holds: Callable[[], object], patience: float = _PATIENCE_SECONDS) -> None:
+    """Wait until something holds; fails when it does not within so many seconds."""
+    deadline = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.02)

@@ -16,14 +16,20 @@ from .standing_checks import freshness_check
 from .training import training_set_asset
 
 
-def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetsDefinition]:
-    """The assets of all declarations; they need the resource `deployment`."""
+def build_assets(
+    declarations: Declarations, clock: Clock, *, in_shards: bool = False
+) -> Sequence[dg.AssetsDefinition]:
+    """The assets of all declarations; they need the resource `deployment`.
+
+    With `in_shards` groups that declare shards are computed by a step for each. Where all steps run
+    in one process that would only cost.
+    """
     services = list(declarations.services.values())
     groups = declarations.groups.values()
     return [
         *(source_asset(source, clock) for source in declarations.sources.values()),
         *(dimension_asset(dimension) for dimension in declarations.dimensions.values()),
-        *(offline_asset(group, clock) for group in groups),
+        *(offline_asset(group, clock, in_shards=in_shards) for group in groups),
         *(
             online_asset(group, services, clock)
             for group in groups

@@ -8,6 +8,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from ..outcomes import Outcome
+from ..rules import rule_in_words
 from ..schemas import Schema
 from ..verdicts import Breach
 
@@ -33,7 +34,8 @@ def evaluation(
 ) -> dg.AssetCheckEvaluation | None:
     """The record of an outcome's verdict; `None` when there were no rows to judge.
 
-    It names the materialization that Dagster shows it beside: its own, or the last good one.
+    It names the materialization that Dagster shows it beside: its own, or the last good one. Rules
+    that only warn make it a warning: the rows are committed.
     """
     if outcome.verdict is None:
         return None
@@ -41,6 +43,7 @@ def evaluation(
     metadata: dict[str, dg.MetadataValue] = {
         "rows": dg.MetadataValue.int(verdict.rows),
         "breached_rules": dg.MetadataValue.int(len(verdict.breaches)),
+        "quarantined_rows": dg.MetadataValue.int(outcome.quarantined),
         "no_op": dg.MetadataValue.bool(outcome.commit is not None and outcome.commit.no_op),
     }
     if verdict.breaches:
@@ -48,10 +51,10 @@ def evaluation(
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=CHECK,
-        passed=verdict.passed,
+        passed=not verdict.breaches,
         partition=partition,
         blocking=True,
-        severity=dg.AssetCheckSeverity.ERROR,
+        severity=dg.AssetCheckSeverity.WARN if verdict.passed else dg.AssetCheckSeverity.ERROR,
         description=str(verdict),
         metadata=metadata,
         target_materialization_data=latest_materialization(context, key, partition),
@@ -62,7 +65,7 @@ def _rules(schema: Schema | None) -> str:
     """What rows must fulfil beyond their types, column by column."""
     columns = {} if schema is None else schema.to_schema().columns
     rules = [
-        f"`{name}` {', '.join(str(check.error or check.name) for check in column.checks)}"
+        f"`{name}` {', '.join(map(rule_in_words, column.checks))}"
         for name, column in columns.items()
         if column.checks
     ]
@@ -92,6 +95,7 @@ def latest_materialization(
 
 def _table(breaches: Sequence[Breach]) -> str:
     rows = "\n".join(
-        f"| {breach.rule} | {breach.column or ''} | {breach.count or ''} |" for breach in breaches
+        f"| {breach.rule} | {breach.column or ''} | {breach.count or ''} | {breach.severity} |"
+        for breach in breaches
     )
-    return f"| rule | column | rows |\n| --- | --- | ---: |\n{rows}"
+    return f"| rule | column | rows | severity |\n| --- | --- | ---: | --- |\n{rows}"

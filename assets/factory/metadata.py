@@ -1,7 +1,8 @@
 """What Dagster shows of a declared table, and of a partition that was materialized into it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import dagster as dg
@@ -10,9 +11,10 @@ import pandera.polars as pa
 from ...contract.partitions import Partitioning
 from ...resources.offline.commit_log import Commit
 from ...resources.offline.table_spec import TableSpec
-from ..lineage import InputColumn, Lineage
+from ..lineage import Lineage
 from ..outcomes import Outcome
 from ..pinned_inputs import InputUse
+from ..plan import InputColumn
 from ..schemas import Schema
 
 Metadata: TypeAlias = dict[str, dg.MetadataValue]
@@ -36,7 +38,7 @@ def table_metadata(table: TableSpec, schema: Schema | None) -> Metadata:
 def commit_metadata(
     outcome: Outcome, commit: Commit, partitioning: Partitioning | None
 ) -> Metadata:
-    """What a commit is and was computed from."""
+    """What a commit is and was computed from; Dagster plots the numbers over time."""
     count = "dagster/row_count" if partitioning is None else "dagster/partition_row_count"
     metadata: Metadata = {
         count: dg.MetadataValue.int(commit.rows),
@@ -47,6 +49,11 @@ def commit_metadata(
         "publish": dg.MetadataValue.text(commit.publish),
         "seconds": dg.MetadataValue.float(round(outcome.seconds, 4)),
     }
+    if outcome.contents is not None:
+        nulls = outcome.contents.nulls
+        metadata["bytes"] = dg.MetadataValue.int(outcome.contents.stored_bytes)
+        metadata["nulls"] = dg.MetadataValue.int(sum(nulls.values()))
+        metadata["nulls_by_column"] = dg.MetadataValue.json(dict(nulls))
     if partitioning is not None:
         end = partitioning.window(commit.partition).end
         metadata["partition_end"] = dg.MetadataValue.timestamp(end)
@@ -59,13 +66,21 @@ def commit_metadata(
     return metadata
 
 
-def lineage_metadata(lineage: Lineage, assets: Mapping[str, dg.AssetKey]) -> Metadata:
+def age_metadata(newest_end: datetime, now: datetime) -> Metadata:
+    """How old the newest data were at the clock's present; not the age of the partition itself."""
+    return {"age_seconds": dg.MetadataValue.int(int((now - newest_end).total_seconds()))}
+
+
+def lineage_metadata(lineage: Lineage) -> Metadata:
     """Column lineage as Dagster's own entry, and as a table, because only Dagster+ draws the entry.
 
-    `assets` holds the asset of each input by the input's name.
+    Inputs bear the names of their assets.
     """
     dependencies = {
-        output: [dg.TableColumnDep(assets[name], column) for name, column in each.direct]
+        output: [
+            dg.TableColumnDep(dg.AssetKey(asset.split("/")), column)
+            for asset, column in each.direct
+        ]
         for output, each in lineage.items()
     }
     rows = "\n".join(
@@ -113,4 +128,4 @@ def _absent(use: InputUse) -> str:
 
 
 def _columns(columns: Sequence[InputColumn]) -> str:
-    return ", ".join(f"{each.input}.{each.column}" for each in columns)
+    return ", ".join(f"{asset.rpartition('/')[2]}.{column}" for asset, column in columns)

@@ -5,6 +5,8 @@ no partition at all. So a step yields the events of each partition itself, as so
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 import dagster as dg
@@ -15,12 +17,14 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from ...contract.partitions import Partitioning
 from ...resources.deployments import Deployment
-from ..declarations import Dimension
+from ..declarations import Dimension, FeatureGroup
 from ..materialization import Materialized, materialize
 from ..outcomes import Outcome, Run
+from .approval_check import approval_evaluation
 from .checks import evaluation
-from .metadata import Metadata, commit_metadata
+from .metadata import Metadata, age_metadata, commit_metadata
 
 Event: TypeAlias = (
     dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
@@ -43,28 +47,97 @@ def materialize_partitions(
     Raises:
         Failure: Partitions were refused or failed; it names them. The others are committed.
     """
-    key = context.asset_key
-    partitioning = None if isinstance(declared, Dimension) else declared.partitions
-    partitions = [] if partitioning is None else list(context.partition_keys)
+    partitions = [] if isinstance(declared, Dimension) else list(context.partition_keys)
+    outcomes = materialize(declared, partitions, run_of(context, deployment))
+    yield from recorded(context, declared, outcomes, deployment, constant=constant)
+
+
+def run_of(context: dg.AssetExecutionContext, deployment: Deployment) -> Run:
+    """In whose name a step computes and commits."""
     deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
-    run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+    return Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+
+
+def recorded(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    outcomes: Iterator[Outcome],
+    deployment: Deployment,
+    *,
+    constant: Metadata,
+) -> Iterator[Event]:
+    """The records of what came of each partition.
+
+    A partition that waits for approval has no materialization, so that nothing downstream runs for
+    it: not by automation, and not in this run.
+
+    Raises:
+        Failure: Partitions were refused or failed; it names them. The others are committed.
+    """
+    key, count = context.asset_key, 0
+    partitioning = None if isinstance(declared, Dimension) else declared.partitions
+    age = _Age.of(declared, deployment)
     failed: list[Outcome] = []
-    for outcome in materialize(declared, partitions, run):
+    held = 0
+    for count, outcome in enumerate(outcomes, 1):  # noqa: B007 - the last one counts them
         partition = None if partitioning is None else outcome.partition
         if outcome.commit is not None:
-            metadata = {**constant, **commit_metadata(outcome, outcome.commit, partitioning)}
+            metadata = {
+                **constant,
+                **commit_metadata(outcome, outcome.commit, partitioning),
+                **age.with_partition(outcome.partition),
+            }
             yield materialization(
                 key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
             )
+        elif outcome.held is not None:
+            context.log.warning("%s: %s rows wait for approval", partition, outcome.held.rows)
+            held += 1
         else:
             context.log.error("%s: %s", outcome.partition, outcome.reason, exc_info=outcome.error)
             failed.append(outcome)
-        judged = evaluation(context, key, partition, outcome)
-        if judged is not None:
-            yield judged
+        yield from _evaluations(context, declared, partition, outcome)
     if failed:
-        raise _failure(key, failed, len(partitions) or 1)
-    yield from outputs(context)
+        raise _failure(key, failed, count)
+    yield from outputs(context, go_on=not held)
+
+
+@dataclass(slots=True)
+class _Age:
+    """The age of a table's newest partition while a step adds further ones."""
+
+    partitioning: Partitioning | None
+    now: datetime
+    newest: str
+
+    @classmethod
+    def of(cls, declared: Materialized, deployment: Deployment) -> "_Age":
+        partitioning = None if isinstance(declared, Dimension) else declared.partitions
+        committed = deployment.offline.table(declared.table).snapshot().commits
+        now = deployment.environment.clock().now()
+        return cls(partitioning, now, max(committed, default=""))
+
+    def with_partition(self, partition: str) -> Metadata:
+        """What is shown of it once a partition is committed."""
+        if self.partitioning is None:
+            return {}
+        self.newest = max(self.newest, partition)
+        return age_metadata(self.partitioning.window(self.newest).end, self.now)
+
+
+def _evaluations(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    partition: str | None,
+    outcome: Outcome,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    judged = evaluation(context, context.asset_key, partition, outcome)
+    if judged is not None:
+        yield judged
+    if isinstance(declared, FeatureGroup) and declared.approval:
+        approved = approval_evaluation(context, declared, outcome)
+        if approved is not None:
+            yield approved
 
 
 def materialization(
@@ -87,10 +160,15 @@ def materialization(
     )
 
 
-def outputs(context: dg.AssetExecutionContext) -> Iterator[Event]:
-    """What lets downstream steps of the run begin, without further records."""
+def outputs(context: dg.AssetExecutionContext, *, go_on: bool = True) -> Iterator[Event]:
+    """What ends a step without further records, and lets downstream steps of the run begin.
+
+    With `go_on=False` they are skipped, and the run succeeds all the same.
+    """
     for check in context.assets_def.check_specs:
         yield dg.Output(None, output_name=check.get_python_identifier())
+    if not go_on:
+        return
     # Dagster would record every partition of the run once more; this is how its own conversion of
     # source assets, whose functions record what they saw, prevents that.
     yield dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})

@@ -1,5 +1,6 @@
 """One offline table: checked commits of whole partitions, and pinned snapshots of them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -11,11 +12,12 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from ...contract.document import digest
+from ..tracing import span
 from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
 from .store_errors import StoreErrors
 from .table_snapshot import TableSnapshot
-from .table_spec import BUCKETS, TableSpec
+from .table_spec import BUCKETS, WHOLE, TableSpec
 
 __all__ = ["Commit", "Computation", "OfflineTable", "TableSnapshot"]
 
@@ -125,17 +127,43 @@ class OfflineTable:
         ]
         partitions = ", ".join(each.partition for each in computations)
         template = self._template(run_id=run_id, code_version=code_version, publish=publish)
-        with self.log.lock, self.errors(partitions):
+        with (
+            span("commit", table=self.spec.path, partitions=partitions) as note,
+            self.log.lock,
+            self.errors(partitions),
+        ):
             self.log.check_store()
             while True:
                 version, generations = self.log.refresh(), self._generations(computations)
                 try:
-                    return self._commit(computations, ordered, template)
+                    commits = self._commit(computations, ordered, template)
                 except CommitFailedError:
                     # A compaction moved files and computed nothing: then nobody was overtaken.
                     moved = self.log.refresh() > version
                     if not moved or self._generations(computations) != generations:
                         raise
+                else:
+                    note(
+                        table_version=max((each.version for each in commits), default=version),
+                        rows=sum(each.rows for each in commits),
+                        no_op=all(each.no_op for each in commits),
+                    )
+                    return commits
+
+    def stored_bytes(self) -> Counter[str]:
+        """What the files of each partition come to, in the newest version; an empty one has none.
+
+        Raises:
+            StoreUnavailableError: The store's files cannot be read.
+        """
+        column = self.spec.partitioning.column if self.spec.partitioning else None
+        with self.log.lock, self.errors("all"):
+            version = self.log.refresh()
+            files = self.log.files(version, column) if version >= 0 else ()
+        found: Counter[str] = Counter()
+        for file in files:
+            found[file.partition or WHOLE] += file.size
+        return found
 
     def errors(self, partitions: str) -> AbstractContextManager[None]:
         """Says in our words what delta-rs raises about these partitions."""

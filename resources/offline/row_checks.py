@@ -4,11 +4,12 @@ import polars as pl
 
 from ...contract.errors import (
     ColumnMismatchError,
+    DataError,
     DuplicateRowsError,
     PartitionOutOfRangeError,
     RowsOutsidePartitionError,
 )
-from ...contract.partitions import Partitioning
+from ...contract.partitions import Partitioning, Window
 from .dtypes import refusal_by_delta
 from .table_spec import WHOLE, KeyedPartitions, TableKind, TableSpec
 
@@ -29,6 +30,19 @@ def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFram
     if spec.key:
         return _sorted_by_key(spec, partition, rows)
     return rows.sort(spec.order, maintain_order=True) if spec.order else rows
+
+
+def refused_rows(
+    spec: TableSpec, partition: str, frame: pl.DataFrame, error: DataError
+) -> pl.Series:
+    """Which rows are why `checked` raised; all of them, if it was not about single rows."""
+    if isinstance(error, RowsOutsidePartitionError) and isinstance(spec.partitioning, Partitioning):
+        inside = _is_inside(spec, spec.partitioning.window(partition))
+        return frame.select(~inside.fill_null(value=False)).to_series()
+    if isinstance(error, DuplicateRowsError):
+        unknown = frame.select(pl.any_horizontal(pl.col(spec.key).is_null())).to_series()
+        return unknown if unknown.any() else frame.select(spec.order).is_duplicated()
+    return pl.Series([True]).new_from_index(0, frame.height)
 
 
 def _check_columns(spec: TableSpec, frame: pl.DataFrame) -> None:
@@ -93,12 +107,7 @@ def _check_membership(spec: TableSpec, partition: str, frame: pl.DataFrame) -> N
     window = spec.partitioning.window(partition)
     if spec.event_timestamp is None:
         return
-    at = pl.col(spec.event_timestamp)
-    inside = (
-        at.eq(window.end)
-        if spec.stamped_at_end
-        else at.is_between(window.start, window.end, closed="left")
-    )
+    inside = _is_inside(spec, window)
     outside = frame.height - frame.select(inside.fill_null(value=False).sum()).item()
     if outside:
         shown = (
@@ -107,6 +116,13 @@ def _check_membership(spec: TableSpec, partition: str, frame: pl.DataFrame) -> N
         raise RowsOutsidePartitionError(
             table=spec.path, partition=partition, count=outside, window=shown
         )
+
+
+def _is_inside(spec: TableSpec, window: Window) -> pl.Expr:
+    at = pl.col(spec.event_timestamp or "")
+    if spec.stamped_at_end:
+        return at.eq(window.end)
+    return at.is_between(window.start, window.end, closed="left")
 
 
 def _sorted_by_key(spec: TableSpec, partition: str, rows: pl.DataFrame) -> pl.DataFrame:

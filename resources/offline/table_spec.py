@@ -54,6 +54,7 @@ class TableSpec:
         key: Never null, and unique together with the event timestamp; rows are sorted by it.
         buckets: How many entity buckets a partition of a feature table has; fixed for its life.
         document: The group's published document; it is stored in the log with the commits.
+        beside: The path of the table that it is kept beside, and what it is to that one.
     """
 
     kind: TableKind
@@ -66,10 +67,13 @@ class TableSpec:
     key: tuple[str, ...]
     buckets: int = 1
     document: bytes | None = None
+    beside: tuple[str, str] | None = None
 
     @property
     def path(self) -> str:
-        """Where the table lies under the store's root."""
+        """Where the table lies under the store's root: a table beside another one at its path."""
+        if self.beside is not None:
+            return "_".join(self.beside)
         return self.path_of(self.kind, self.name, self.version)
 
     @property
@@ -127,4 +131,25 @@ def feature_table(group: FeatureGroupSpec, *, buckets: int = 1) -> TableSpec:
         key=group.entity.key_names,
         buckets=buckets,
         document=encode_document(group),
+    )
+
+
+def plain_table(
+    kind: TableKind,
+    name: str,
+    columns: tuple[tuple[str, pl.DataType], ...],
+    *,
+    partitioning: Partitioning | None = None,
+    event_timestamp: str | None = None,
+) -> TableSpec:
+    """The table of a declaration that has neither versions nor keys."""
+    return TableSpec(
+        kind=kind,
+        name=name,
+        version=1,
+        columns=columns,
+        partitioning=partitioning,
+        event_timestamp=event_timestamp,
+        stamped_at_end=False,
+        key=(),
     )

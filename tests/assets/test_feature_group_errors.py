@@ -81,6 +81,12 @@ from headrace.tests.assets.changeable_declarations import (
             id="the name of a partition column",
         ),
         pytest.param(
+            {"schema": schema(user_id=int, quarantine_row=int)},
+            "schema Wrong.quarantine_row: the name is that of a column of every quarantine. "
+            "Choose another name",
+            id="the name of a column of a quarantine",
+        ),
+        pytest.param(
             {"schema": schema(user_id=int, clicks__7d=int)},
             "schema Wrong.clicks__7d: 'clicks__7d' is no column name. "
             "Use letters and digits, joined by single underscores",
@@ -174,6 +180,12 @@ from headrace.tests.assets.changeable_declarations import (
             {"buckets": 0},
             "buckets: 0 is no number of buckets. Pass an integer of at least 1",
             id="no buckets",
+        ),
+        pytest.param(
+            {"approval": "yes"},
+            "approval: 'yes' says neither yes nor no. "
+            "Pass True to hold partitions until they are approved, else False",
+            id="a demand for approval that is neither yes nor no",
         ),
         pytest.param(
             {"status": "retired"},

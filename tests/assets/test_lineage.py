@@ -1,11 +1,12 @@
 """Which column comes from which."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 import pytest
 
-from headrace.assets.lineage import InputColumn, derive_lineage
+from headrace.assets.lineage import derive_lineage
+from headrace.assets.plan import InputColumn
 
 SALES = pl.Schema({"item": pl.Int64, "at": pl.Int64, "amount": pl.Float64, "note": pl.String})
 ITEMS = pl.Schema({"item": pl.Int64, "brand": pl.String, "cost": pl.Float64})
@@ -83,3 +84,135 @@ def test_a_filter_inside_an_aggregate_counts_as_direct() -> None:
     lineage = derive_lineage(recent, {"sales": SALES})
 
     assert lineage["recent"].direct == columns("sales.amount", "sales.at")
+
+
+LISTED = pl.List(pl.Int64)
+A = pl.Schema([("k", pl.Int64()), ("t", pl.Int64()), ("x", pl.Float64()), ("l", LISTED)])
+B = pl.Schema({"k": pl.Int64, "t": pl.Int64, "y": pl.Float64})
+FRAMES = {"a": A, "b": B}
+
+
+@pytest.mark.parametrize(
+    ("plan", "output", "direct", "rows"),
+    [
+        pytest.param(
+            lambda a, _: (
+                a.group_by("k", "t").agg(n=pl.len()).group_by("k").agg(n=pl.col("t").max())
+            ),
+            *("n", "a.t", "a.k a.t"),
+            id="a key of an inner grouping whose values are used later is both",
+        ),
+        pytest.param(
+            lambda a, _: a.sort("t").group_by("k", maintain_order=True).agg(pl.col("x").last()),
+            *("x", "a.t a.x", "a.k"),
+            id="the order decides where the last one wins",
+        ),
+        pytest.param(
+            lambda a, _: a.sort("t").group_by("k").agg(pl.col("x").sum()),
+            *("x", "a.x", "a.k"),
+            id="the order decides nothing in a sum",
+        ),
+        pytest.param(
+            lambda a, _: a.sort("t").head(3),
+            *("x", "a.x", "a.t"),
+            id="the order decides which rows are the first",
+        ),
+        pytest.param(
+            lambda a, b: a.join(b, on="k", how="left").select("k", "y"),
+            *("k", "a.k", "a.k b.k"),
+            id="a key of a left join is the left one",
+        ),
+        pytest.param(
+            lambda a, b: a.join(b.select("k", found=True), on="k", how="left"),
+            *("found", "b.k", "a.k b.k"),
+            id="a constant of the optional side says whether there was a match",
+        ),
+        pytest.param(
+            lambda a, b: a.join(b, on="k"),
+            *("t_right", "b.t", "a.k b.k"),
+            id="a column with a suffix is the right one",
+        ),
+        pytest.param(
+            lambda a, b: a.join(b, on="k", how="right"),
+            *("k", "b.k", "a.k b.k"),
+            id="a key of a right join is the right one",
+        ),
+        pytest.param(
+            lambda a, b: a.join(b, on="k", how="semi"),
+            *("x", "a.x", "a.k b.k"),
+            id="a semi join decides rows alone",
+        ),
+        pytest.param(
+            lambda a, b: a.sort("t").join_asof(b.sort("t"), on="t", by="k"),
+            *("y", "b.y", "a.k a.t b.k b.t"),
+            id="an as-of join decides by its time and its keys",
+        ),
+        pytest.param(
+            lambda a, _: a.with_columns(share=pl.col("x") / pl.col("x").sum().over("k")),
+            *("share", "a.k a.x", ""),
+            id="a window counts with what it is over",
+        ),
+        pytest.param(
+            lambda a, _: a.unique("k", keep="any"), *("x", "a.x", "a.k"), id="unique decides rows"
+        ),
+        pytest.param(
+            lambda a, _: a.sort("t").unique("k", keep="first"),
+            *("x", "a.t a.x", "a.k"),
+            id="which of equal rows stays depends on the order",
+        ),
+        pytest.param(
+            lambda a, _: a.explode("l").select("l"), *("l", "a.l", "a.l"), id="a list makes rows"
+        ),
+        pytest.param(
+            lambda a, _: a.select(s=pl.struct("k", "x")).unnest("s"),
+            *("k", "a.k a.x", ""),
+            id="a field of a struct is all that is in the struct",
+        ),
+        pytest.param(
+            lambda a, b: pl.concat([a.select("k", "x"), b.select("k", pl.col("y").alias("x"))]),
+            *("x", "a.x b.y", ""),
+            id="rows below each other come from both",
+        ),
+        pytest.param(
+            lambda a, b: pl.concat([a.select("x"), b.select("y")], how="horizontal"),
+            *("y", "b.y", ""),
+            id="columns beside each other stay apart",
+        ),
+        pytest.param(
+            lambda a, _: (
+                a.set_sorted("t")
+                .group_by_dynamic("t", every="1i", group_by="k")
+                .agg(pl.col("x").sum())
+            ),
+            *("x", "a.x", "a.k a.t"),
+            id="a rolling window decides rows by its time",
+        ),
+        pytest.param(
+            lambda a, _: a.select(pl.col("x").filter(pl.col("t") > 1)),
+            *("x", "a.t a.x", "a.t"),
+            id="a filter inside a selection decides rows",
+        ),
+        pytest.param(
+            lambda a, _: pl.SQLContext(a=a).execute("SELECT k, MAX(x) AS m FROM a GROUP BY k"),
+            *("m", "a.x", "a.k"),
+            id="SQL is a plan like any other",
+        ),
+        pytest.param(
+            lambda a, _: a.with_columns(pl.col("x").map_elements(abs, return_dtype=pl.Float64)),
+            *("x", "a.x", ""),
+            id="a Python function over values is asked what it needs",
+        ),
+        pytest.param(
+            lambda a, _: a.filter(pl.col("k").is_in(a.select("t").collect()["t"])),
+            *("x", "a.x", "a.k a.t"),
+            id="what is collected on the way is said to decide rows",
+        ),
+    ],
+)
+def test_each_step_of_a_plan_is_followed(
+    plan: Callable[[pl.LazyFrame, pl.LazyFrame], pl.LazyFrame], output: str, direct: str, rows: str
+) -> None:
+    lineage = derive_lineage(lambda frames: plan(frames["a"], frames["b"]), FRAMES)
+
+    assert lineage[output].direct == columns(*direct.split())
+    assert lineage[output].rows == columns(*rows.split())

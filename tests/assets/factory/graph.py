@@ -1,6 +1,6 @@
 """The made-up world as Dagster assets, run in process on an ephemeral instance."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,10 +118,20 @@ class Graph:
         )
 
 
+def as_it_is(_world: World) -> None:
+    """Change nothing."""
+
+
 @contextmanager
-def graph_of(home: Path, redis_url: str = "redis://127.0.0.1:1") -> Iterator[Graph]:
-    """A fresh world as assets."""
+def graph_of(
+    home: Path,
+    redis_url: str = "redis://127.0.0.1:1",
+    *,
+    change: Callable[[World], None] = as_it_is,
+) -> Iterator[Graph]:
+    """A fresh world as assets, after a change of its declarations."""
     world = make_world(home, redis_url)
+    change(world)
     clock = world.environment.clock()
     definitions = dg.Definitions(
         assets=build_assets(world.declarations, clock),

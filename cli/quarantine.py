@@ -1,0 +1,88 @@
+"""`headrace quarantine`: the rows that were refused, and why."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import counted, show, show_json, show_table
+from .options import AsJson
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..assets.declarations import Dimension, FeatureGroup, Source
+    from .installation import Installation
+
+_SHOWN = 10
+
+
+def quarantine(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A feature group (or name@version), a source or a dimension."
+        ),
+    ],
+    *,
+    partition: Annotated[
+        str | None,
+        typer.Option(metavar="P", help="One partition; without it, all that have such rows."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = _SHOWN,
+    json: AsJson = False,
+) -> None:
+    """Show rows that kept their partition from being committed: values, rules, run.
+
+    They stay until the partition is computed again: refused anew, others take their place; once it
+    is good they are gone. Nothing reads them but this command, and whoever opens their table.
+    """
+    import polars as pl
+
+    from ..assets.quarantine import Quarantine
+    from ..resources.offline.tables_beside import REASONS
+    from .gate import quarantined
+    from .installation import Installation
+
+    installation = Installation.open()
+    declared = _declared(installation, name)
+    table = Quarantine.beside(declared.table, installation.deployment.offline).table
+    partitions = [
+        each
+        for each in quarantined(installation, declared)
+        if partition is None or each["partition"] == partition
+    ]
+    kept = table.snapshot().scan([each["partition"] for each in partitions]).head(rows).collect()
+    if json:
+        show_json({"table": table.uri, "partitions": partitions, "first_rows": kept.to_dicts()})
+        return
+    show_table(
+        ["partition", "rows", "since", "run", "broken rules"],
+        [
+            [*(each["partition"], each["rows"], each["since"], each["run_id"][:8]), _rules(each)]
+            for each in partitions
+        ],
+    )
+    if kept.height:
+        show("")
+        shown = kept.with_columns(kept[REASONS].map_elements(_reasons, return_dtype=pl.String))
+        show_table(shown.columns, shown.rows())
+    count = sum(each["rows"] for each in partitions)
+    show(f"{counted(kept.height, 'row')} of {count:,}; all of them: {table.uri}")
+
+
+def _declared(installation: "Installation", name: str) -> "Source | Dimension | FeatureGroup":
+    declarations = installation.declarations
+    found = declarations.sources.get(name) or declarations.dimensions.get(name)
+    return found or installation.group(name)
+
+
+def _rules(found: dict) -> str:
+    return "; ".join(_rule(each["rule"], each["column"]) for each in found["breaches"])
+
+
+def _reasons(reasons: "pl.Series") -> str:
+    return "; ".join(_rule(each["rule"], each["column"]) for each in reasons)
+
+
+def _rule(rule: str, column: str | None) -> str:
+    return rule if column is None else f"{rule} of {column}"

@@ -1,0 +1,96 @@
+"""The gate on the command line: quarantined rows, held partitions, approvals."""
+
+from pathlib import Path
+
+import pytest
+
+from headrace.tests.e2e.homes import ORDERS, PACKAGE, ShopHome, cells, shop_home
+
+pytestmark = pytest.mark.server
+
+LIMIT = "customer_limit:limit"
+
+
+@pytest.fixture
+def shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> ShopHome:
+    home = shop_home(tmp_path, monkeypatch, capsys)
+    monkeypatch.setenv("HEADRACE_PACKAGES", f"{PACKAGE} headrace.tests.e2e.guarded_shop")
+    return home
+
+
+def test_refused_rows_are_counted_and_shown_until_they_are_good(shop: ShopHome) -> None:
+    shop.write_orders(ORDERS.replace("2,2024-01-02T11:00:00Z,4.0", "2,2024-01-02T11:00:00Z,-4.0"))
+    materialize = ("materialize", "customer_spend", "--partitions", "2024-01-02")
+
+    refused = shop.headrace(*materialize)
+    found = shop.headrace("quarantine", "customer_spend", "--json").json
+    shown = shop.headrace("quarantine", "customer_spend", "--partition", "2024-01-02").out
+    described = shop.headrace("describe", "customer_spend")
+    status = shop.headrace("status")
+    shop.write_orders(ORDERS)
+    shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-02")
+
+    assert refused.status == 1
+    assert [(each["partition"], each["rows"]) for each in found["partitions"]] == [
+        ("2024-01-02", 1)
+    ]
+    (row,) = found["first_rows"]
+    assert (row["customer_id"], row["spend_2d"]) == (2, -4.0)
+    assert "greater_than_or_equal_to(0) of spend_2d" in shown
+    assert f"1 row of 1; all of them: {found['table']}" in shown
+    assert "1 row of 1 partitions, 2024-01-02..2024-01-02" in described.out
+    assert "offline/customer_spend" in status.out.split("quarantine")[1]
+
+
+def test_a_held_partition_is_seen_by_nobody_until_it_is_approved(shop: ShopHome) -> None:
+    lookup = ("lookup", LIMIT, "customer_id=1", "--json")
+    approve = ("approve", "customer_limit", "2024-01-03", "--reason", "as agreed", "--by", "ann")
+
+    made = shop.headrace("materialize", "customer_limit", "--partitions", "2024-01-02..2024-01-03")
+    listed = shop.headrace("status", "--json").json["held"]
+    before = shop.headrace(*lookup)
+    approved = shop.headrace(*approve, "--json")
+    found = shop.headrace(*lookup)
+    again = shop.headrace(*approve)
+    verified = shop.headrace("verify", "customer_limit")
+    left = shop.headrace("describe", "customer_limit", "--json").json["held"]
+
+    assert made.status == 0, made.err
+    assert made.out.splitlines() == [
+        "customer_limit: 0 of 2 partitions committed, 0 rows",
+        (
+            "2 partitions held for approval (2024-01-02, 2024-01-03):"
+            " headrace approve customer_limit@1 2024-01-02 --reason …"
+        ),
+    ]
+    assert [(each["partition"], each["changes"]) for each in listed] == [
+        ("2024-01-02", []),
+        ("2024-01-03", []),
+    ]
+    assert before.status != 0 or cells(before, "customer_limit__limit") == [(None, "NOT_FOUND")]
+    assert approved.status == 0, approved.err
+    assert (approved.json["by"], approved.json["generation"]) == ("ann", 1)
+    assert cells(found, "customer_limit__limit") == [(5.0, "PRESENT")]
+    assert again.status == 0
+    assert "approved already by ann" in again.out
+    assert verified.status == 0
+    assert [each["partition"] for each in left] == ["2024-01-02"]
+
+
+def test_what_is_not_held_cannot_be_approved(shop: ShopHome) -> None:
+    reason = ("--reason", "as agreed")
+
+    nothing = shop.headrace("approve", "customer_limit", "2024-01-03", *reason)
+    shop.headrace("materialize", "customer_limit", "--partitions", "2024-01-03")
+    another = shop.headrace("approve", "customer_limit", "2024-01-02", *reason)
+
+    assert (nothing.status, another.status) == (1, 1)
+    assert "nothing of the group waits" in nothing.err
+    assert "these wait: 2024-01-03" in another.err
+
+
+def test_a_reason_is_needed(shop: ShopHome) -> None:
+    assert shop.headrace("approve", "customer_limit", "2024-01-03", "--reason", " ").status == 2
+    assert shop.headrace("approve", "customer_limit", "2024-01-03").status == 2
