@@ -71,6 +71,13 @@ class Mart:
         record = self.folder / "home" / "offline" / "arrivals" / "orders.json"
         return record.exists() and '", "' not in record.read_text()
 
+    def materialized(self, group: str) -> list[str | None]:
+        """The partitions of which Dagster recorded a computation, also one without a commit."""
+        key = dg.AssetKey(["offline", group])
+        with self._instance() as instance:
+            found = instance.fetch_materializations(key, limit=1000, ascending=True).records
+        return [record.partition_key for record in found]
+
     def wait(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -139,6 +146,7 @@ def test_whatever_happens_is_noticed_told_and_repaired_and_nothing_else_is_compu
         # What is there arrives once. It changed nothing, so nothing is computed again.
         mart.wait(mart.is_quiet)
         assert mart.generations() == first
+        by_hand = {group: len(mart.materialized(group)) for group in GROUPS}
 
         # A group whose newest days are missing is overdue, and its owners know.
         mart.wait(lambda: mart.told("failed", "offline/refunded_2d", "freshness"))
@@ -154,6 +162,13 @@ def test_whatever_happens_is_noticed_told_and_repaired_and_nothing_else_is_compu
             "refunded_2d": [1, 1, 1, 1, 2, 2],
         }
         mart.wait(lambda: mart.generations() == late and mart.is_quiet())
+
+        computed = {group: set(mart.materialized(group)[by_hand[group] :]) for group in GROUPS}
+        assert computed == {
+            "ordered_1d": {DAYS[2]},
+            "ordered_3d": set(DAYS[2:5]),
+            "refunded_2d": set(DAYS[4:6]),
+        }
 
         # A wrong amount is computed nowhere, and told to whom the groups belong.
         mart.write_orders(DAYS[7], -987654.25)
