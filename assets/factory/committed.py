@@ -15,6 +15,7 @@ from .checks import check_spec
 from .code_references import code_reference
 from .metadata import Metadata, table_metadata
 from .pods import op_tags
+from .standing_checks import offline_specs
 from .steps import Event, materialize_partitions
 from .tracing import traced
 
@@ -58,6 +59,7 @@ class Committed:
         return [
             check_spec(self.key, self.partitions, self.schema),
             *approval_specs(self.declared, self.key, self.partitions),
+            *(offline_specs(self.key) if isinstance(self.declared, FeatureGroup) else ()),
         ]
 
     @property
