@@ -1,9 +1,14 @@
 """All that Dagster loads: what is declared, bound to the stores that the environment names."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from .assets.discovery import Declarations, discover
 from .assets.factory.asset_graph import build_assets, build_checks
+from .assets.factory.code_references import linked_to_git
 from .contract.clock import Clock
 from .contract.environment import Environment
 from .resources.deployments import Deployment
@@ -12,12 +17,14 @@ from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
 from .sensors.failed_checks import failed_checks_sensor
 from .sensors.freshness import freshness_sensor
+from .sensors.late_data import late_data_sensor
 from .sensors.schedules import (
     dimensions_schedule,
     iceberg_schedule,
     maintenance_schedule,
     source_schedule,
 )
+from .sensors.source_arrival import arrival_sensor
 from .sensors.traced_runs import trace_sensors
 from .sensors.unpublished import unpublished_sensor
 
@@ -28,15 +35,31 @@ def defs() -> dg.Definitions:
     return build_definitions(Environment.read())
 
 
+@contextmanager
+def _without_collecting_garbage() -> Iterator[None]:
+    """What is made while definitions load stays: looking for garbage takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collecting_garbage()
 def build_definitions(environment: Environment) -> dg.Definitions:
     """The definitions of an environment: its packages, its stores, its clock, its executor."""
     declarations, clock = discover(environment.packages), environment.clock()
     groups = list(declarations.groups.values())
+    sources = list(declarations.sources.values())
+    rechecked = [each for each in sources if each.late_within is not None]
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables
     deployment = Deployment.of(environment)
+    assets = build_assets(declarations, clock, in_shards=deployment.shape.is_shared)
     return dg.Definitions(
-        assets=build_assets(declarations, clock, in_shards=deployment.shape.is_shared),
+        assets=linked_to_git(assets, environment.git) if environment.git else assets,
         asset_checks=build_checks(declarations, clock),
         executor=executor_of(deployment.shape),
         resources={
@@ -44,7 +67,7 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             "io_manager": FrameIOManager.of(deployment.offline),
         },
         schedules=[
-            *(source_schedule(source, clock) for source in declarations.sources.values()),
+            *(source_schedule(each, clock) for each in sources if each.landing is None),
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
@@ -53,6 +76,8 @@ def build_definitions(environment: Environment) -> dg.Definitions:
             automation_sensor(),
             *(_group_sensors(declarations, clock) if groups else []),
             *trace_sensors(),
+            *(arrival_sensor(each, each.landing, clock) for each in sources if each.landing),
+            *([late_data_sensor(rechecked, clock)] if rechecked else []),
         ],
     )
 

@@ -35,6 +35,7 @@ from .inputs import (
     lateness_of,
     start_of,
 )
+from .landing import checked_landing
 from .model_inputs import FeatureService, TrainingSet
 from .pod_resources import checked_resources
 from .rules import schema_in_words
@@ -86,6 +87,8 @@ def source(
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
     lateness: timedelta = timedelta(0),
+    landing: str | None = None,
+    late_within: timedelta | None = None,
     tags: Mapping[str, str] = _NOTHING,
     resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Reader], Source]:
@@ -98,6 +101,10 @@ def source(
         owners: `team:name` or e-mail addresses.
         partitions: How its time is cut.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        landing: Where its files arrive, as `/data/orders/{partition}/*.csv` (see `Landing`): a
+            partition is read when they do, and again when they change, rather than by the clock.
+        late_within: How long after its end a partition that was read is compared with what its
+            reader gives, so that late and corrected rows are found; by default it is not.
         tags: What else to show beside it.
         resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
     """
@@ -106,6 +113,8 @@ def source(
         name, subject = validation.checked_name("source", reader)
         validation.check_partitions(subject, partitions)
         validation.check_lateness(subject, lateness)
+        validation.check_late_within(subject, late_within, lateness + partitions.length, landing)
+        begin = validation.checked_start(subject, start, partitions)
         columns = schema_columns(subject, schema)
         check_event_timestamp(subject, schema, columns, event_timestamp)
         validation.check_parameters(subject, reader, ("start", "end"), ())
@@ -115,9 +124,11 @@ def source(
             schema=schema,
             columns=columns_of(columns),
             event_timestamp=event_timestamp,
-            start=validation.checked_start(subject, start, partitions),
+            start=begin,
             partitions=partitions,
             lateness=lateness,
+            landing=checked_landing(subject, landing, partitions, begin),
+            late_within=late_within,
             owners=validation.checked_owners(subject, owners),
             description=description_of(reader, schema),
             tags=validation.checked_tags(subject, tags),

@@ -20,6 +20,7 @@ from ..contract.feature_group import (
 )
 from ..contract.partitions import Partitioning, Window
 from ..resources.offline.table_spec import TableKind, TableSpec, feature_table, plain_table
+from .landing import Landing
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
 from .transforms import DimensionReader, Frame, Reader, Transform, computed
@@ -62,6 +63,8 @@ class Source:
         start: Where the history, and so the first partition, begins.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
         resources: What its steps ask of Kubernetes.
+        landing: Where its files arrive, if they say when it is read.
+        late_within: How long after its end a partition is looked at for rows that came late.
     """
 
     name: str
@@ -77,6 +80,8 @@ class Source:
     tags: Tags
     code_version: str
     resources: Tags = ()
+    landing: Landing | None = None
+    late_within: timedelta | None = None
 
     __repr__ = _shown
 

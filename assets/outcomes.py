@@ -1,7 +1,7 @@
 """What comes of computing partitions, and the gate through which their rows are committed."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +11,7 @@ from ..contract.errors import DataError, SchemaChangeError
 from ..resources.offline.commit_log import Commit
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.offline_table import Computation, OfflineTable
+from .contents import Contents, contents_of
 from .held import HeldPartitions, waiting_record
 from .pinned_inputs import InputUse
 from .quarantine import Quarantine
@@ -51,6 +52,7 @@ class Outcome:
         receipt: Of a training set: what it takes to build the rows that it holds again.
         quarantined: How many of the refused rows are kept in the quarantine.
         held: What waits for approval, of a partition that may not be committed before.
+        contents: What was committed, in numbers; `None` of a repetition.
     """
 
     partition: str
@@ -62,6 +64,7 @@ class Outcome:
     receipt: Receipt | None = None
     quarantined: int = 0
     held: Commit | None = None
+    contents: Contents | None = None
 
     @property
     def reason(self) -> str:
@@ -178,13 +181,15 @@ class _Gate:
                 return [self._refused(batch[0], error)]
             return [pending for each in batch for pending in self.settled([each])]
         made = {commit.partition: commit for commit in commits}
-        return [self._made(each, made.get(each.outcome.partition)) for each in batch]
+        stored = self.table.stored_bytes()
+        return [self._made(each, made.get(each.outcome.partition), stored) for each in batch]
 
-    def _made(self, each: Pending, commit: Commit | None) -> Pending:
-        if commit is None:
+    def _made(self, each: Pending, commit: Commit | None, stored: Mapping[str, int]) -> Pending:
+        if commit is None or each.rows is None:
             return each
         if self.held is None:
-            return Pending(replace(each.outcome, commit=commit))
+            contents = contents_of(each.rows, stored.get(commit.partition, 0))
+            return Pending(replace(each.outcome, commit=commit, contents=contents))
         return Pending(replace(each.outcome, held=commit))
 
     def _refused(self, each: Pending, error: DataError) -> Pending:

@@ -11,6 +11,7 @@ own process. The last line printed is JSON.
 import json
 import sys
 import time
+import urllib.error
 import urllib.request
 import warnings
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ from feast.protos.feast.serving.ServingService_pb2 import (
 from feast.types import Float64, Int64
 
 METHOD = "/GrpcFeatureServer/GetOnlineFeatures"
+_PATIENCE_SECONDS = 300
 _CONFIGURATION = """\
 project: benchmark
 provider: local
@@ -108,7 +110,11 @@ def check(folder: Path, rpc: str, http: str) -> dict[str, int]:
     with grpc.insecure_channel(rpc) as channel:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
         for number, case in enumerate(CASES):
-            raw = call((folder / f"{number}.request").read_bytes(), wait_for_ready=True, timeout=60)
+            raw = call(
+                (folder / f"{number}.request").read_bytes(),
+                wait_for_ready=True,
+                timeout=_PATIENCE_SECONDS,
+            )
             (folder / f"{number}.reply").write_bytes(raw)
             answer = GetOnlineFeaturesResponse.FromString(raw)
             names = list(answer.metadata.feature_names.val)
@@ -122,14 +128,29 @@ def check(folder: Path, rpc: str, http: str) -> dict[str, int]:
                 (folder / f"{number}.json").read_bytes(),
                 {"content-type": "application/json"},
             )
-            with urllib.request.urlopen(request) as reply:  # noqa: S310  # as above
-                body = reply.read()
+            body = _answer(request)
             found = json.loads(body)
             names = found["metadata"]["feature_names"]
             results = (result["values"] for result in found["results"])
             _compare(case, dict(zip(names, results, strict=True)))
             sizes[str(number)] = len(body)
     return sizes
+
+
+def _answer(request: urllib.request.Request) -> bytes:
+    """What a server answers, once it listens."""
+    patience = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request) as reply:  # noqa: S310  # our own server
+                body: bytes = reply.read()
+                return body
+        except urllib.error.HTTPError:
+            raise
+        except urllib.error.URLError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.1)
 
 
 def look_up(folder: str, seconds: float) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 
 _HERE = Path(__file__).parent
 _BUILT = _HERE.parent / ".venv" / "benchmarks"
+_TRIES = 2  # a machine that others use may not run a server at all for as long as we ask
 _PACKAGES = "apt-get install --no-install-recommends g++ pkg-config libgrpc++-dev nghttp2-client"
 
 
@@ -79,7 +80,7 @@ def saturation(
     Raises:
         RuntimeError: Replies were wrong.
     """
-    command = ["h2load", "-c", str(clients), "-t", "1", "-D", f"{seconds:.2f}"]
+    command = ["h2load", "-c", str(clients), "-t", "1", "-D", f"{seconds * 1000:.0f}ms"]
     with _Body(target, case) as body:
         if target.sizes:
             command += ["-m", "1", "--h1", "-H", "content-type: application/json"]
@@ -88,15 +89,20 @@ def saturation(
             command += ["te: trailers"]
         scheme = "https" if target.is_tls else "http"
         command += ["-d", str(body), f"{scheme}://{target.address}{target.method}"]
-        used, stored = cpu_seconds(target.processes), cpu_seconds([store])
-        begun = time.perf_counter()
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        passed = time.perf_counter() - begun
-    used, stored = cpu_seconds(target.processes) - used, cpu_seconds([store]) - stored
-    done, failed, received = _counted(said)
+        for _ in range(_TRIES):
+            used, stored = cpu_seconds(target.processes), cpu_seconds([store])
+            begun = time.perf_counter()
+            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            passed = time.perf_counter() - begun
+            used = cpu_seconds(target.processes) - used
+            stored = cpu_seconds([store]) - stored
+            done, failed, received = _counted(said)
+            if done:
+                break
     expected = target.sizes[case] if target.sizes else _size(target, case) + 5
-    # Calls in flight at the end have sent part of their answers.
-    if failed or not done or abs(received - done * expected) > clients * calls * expected:
+    # Calls in flight at the end have sent part of their answers, and are not counted as done.
+    surplus = received - done * expected
+    if failed or not done or not 0 <= surplus <= clients * calls * expected:
         message = f"{target.name}: {failed} of {done} calls failed, {received} bytes\n{said}"
         raise RuntimeError(message)
     return {

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import redis
@@ -17,11 +18,13 @@ from headrace.contract.feature_group import (
     JoinKey,
     Online,
 )
-from headrace.contract.keys import KeyValue
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
-from headrace.contract.rows import Value
 from headrace.serving.client import FeatureClient
 from headrace.tests.serving.publishing import Publisher
+
+if TYPE_CHECKING:
+    from headrace.contract.keys import KeyValue
+    from headrace.contract.rows import Value
 
 OURS = "/headrace.v1.FeatureService/GetOnlineFeatures"
 ANSWERED_AT = 8

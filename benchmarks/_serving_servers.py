@@ -21,8 +21,10 @@ from headrace.cli.addresses import free_port
 
 _HERE = Path(__file__).parent
 FEAST_SCRIPT = str(_HERE / "_feast_serving.py")
+ECHO = "/benchmark.Echo/Echo"
 FEAST_RPC, FEAST_HTTP, STRAIGHT = "Feast gRPC", "Feast HTTP", "straightforward"
 _FEAST_METHOD = "/GrpcFeatureServer/GetOnlineFeatures"
+_PATIENCE_SECONDS = 300
 _QUIET = {"FEAST_USAGE": "False", "FEAST_TELEMETRY": "False", "TZ": "UTC"}
 
 
@@ -61,7 +63,6 @@ class Servers:
         web = ["serve", "-h", "127.0.0.1", "-p", port, "--no-access-log", "-w", str(workers)]
         # Its workers restart after a thousand requests by default, which a benchmark would measure.
         serving = self._start([*feast, *web, "--max-requests", "0"], "feast-http")
-        _wait_for(http, serving)
         sizes: dict[str, int] = run_script(python, FEAST_SCRIPT, "check", str(folder), rpc, http)
         ordered = [sizes[str(number)] for number in range(len(sizes))]
         return [
@@ -99,13 +100,12 @@ class Servers:
             is_tls="--tls-cert" in options,
         )
 
-    def echo(self, name: str, command: Sequence[str], address: str, method: str) -> Target:
-        """A server that answers the first case with bytes that it is given."""
-        process = self._start(command, name.replace(" ", "-"))
+    def echo(self, name: str, command: Sequence[str], *, port: int, like: Target) -> Target:
+        """A server that answers with the bytes that another one answered the first case with."""
+        process, address = self._start(command, name.replace(" ", "-")), f"127.0.0.1:{port}"
         _wait_for(address, process)
-        return Target(
-            name, address, method, self._folder / "ours", [process.pid], ignored=rows.ANSWERED_AT
-        )
+        ignored = rows.ANSWERED_AT
+        return Target(name, address, ECHO, like.requests, [process.pid], ignored=ignored)
 
     def requests(self, name: str) -> Path:
         """A folder with the requests that we take."""
@@ -154,7 +154,7 @@ def _process_of(port: int) -> int:
 def _wait_for(address: str, process: "subprocess.Popen[bytes]") -> None:
 
     host, _, port = address.rpartition(":")
-    patience = time.monotonic() + 60
+    patience = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             socket.create_connection((host, int(port)), 1).close()

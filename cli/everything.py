@@ -20,7 +20,7 @@ _LOOK_AFTER_SECONDS = 2.0
 
 @contextmanager
 def served_home(
-    environment: Environment, *, server: str, dagster: str | None
+    environment: Environment, *, server: str, dagster: str | None, rest: str | None
 ) -> Iterator[Children]:
     """Hold a home whose features are served, for as long as the block lasts.
 
@@ -31,6 +31,7 @@ def served_home(
         environment: Whose home it is.
         server: Where the feature server listens.
         dagster: Where Dagster will listen, if the block starts it.
+        rest: Where the feature server answers over HTTP, if it does.
 
     Raises:
         HomeInUseError: Another `up` holds the home.
@@ -45,9 +46,12 @@ def served_home(
         require_free_port(server, purpose="the feature server", option="--bind")
         if dagster is not None:
             require_free_port(dagster, purpose="Dagster's web interface", option="--dagster")
+        if rest is not None:
+            require_free_port(rest, purpose="the feature server", option="--rest")
         OfflineStore.from_env(environment).check()
         with LocalValkey(environment), Children(environment.home / "logs") as children:
-            address = start_feature_server(children, server)
+            options = () if rest is None else ("--rest", rest)
+            address = start_feature_server(children, server, *options)
             with announced_server(environment, address):
                 yield children
 

@@ -9,6 +9,7 @@ import typer
 from .addresses import free_port, host_and_port, require_free_port
 from .children import answer_to_signals
 from .home import announced_server
+from .options import Rest
 
 _TLS, _SETTINGS = "TLS", "Settings"
 Bind: TypeAlias = Annotated[
@@ -30,12 +31,14 @@ TransportName: TypeAlias = Annotated[
         show_default="auto",
     ),
 ]
-Rest: TypeAlias = Annotated[
-    str | None,
+Workers: TypeAlias = Annotated[
+    int | None,
     typer.Option(
-        "--rest",
-        metavar="HOST:PORT",
-        help="Where it answers over HTTP and JSON, too; /docs says what.",
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes that serve, which share the port; one that ends is replaced.",
+        show_default="1",
     ),
 ]
 MetricsAddress: TypeAlias = Annotated[
@@ -99,6 +102,7 @@ def serve(
     *,
     bind: Bind = None,
     transport: TransportName = None,
+    workers: Workers = None,
     rest: Rest = None,
     metrics: MetricsAddress = None,
     tls_cert: Certificate = None,
@@ -123,6 +127,7 @@ def serve(
     flags = {
         "bind": bind,
         "transport": transport,
+        "workers": None if workers is None else str(workers),
         "rest.bind": rest,
         "metrics.bind": metrics,
         "tls.certificate": tls_cert,
@@ -144,7 +149,8 @@ def serve(
 
             stack.enter_context(LocalValkey(environment))
         stack.enter_context(announced_server(environment, address))
-        serve_until_stopped(replace(settings, bind=address))
+        given = {**flags, "bind": address}
+        serve_until_stopped(replace(settings, bind=address), given, config)
 
 
 def _with_port(bind: str) -> str:

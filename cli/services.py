@@ -61,15 +61,19 @@ def _shared_instance(environment: Environment) -> Path:
     return Path(folder)
 
 
-def start_feature_server(children: Children, bind: str) -> str:
+def start_feature_server(children: Children, bind: str, *options: str) -> str:
     """Start a feature server; its address, when it accepts calls.
+
+    Args:
+        children: Whose child it becomes.
+        bind: Where it listens.
+        *options: What else it is told on its command line.
 
     Raises:
         ServiceFailedError: It does not start.
     """
-    child = children.start(
-        "feature-server", [sys.executable, "-m", "headrace.serving", "--bind", bind]
-    )
+    command = [sys.executable, "-m", "headrace.serving", "--bind", bind, *options]
+    child = children.start("feature-server", command)
     children.wait_until(child, lambda: _LISTENS in child.log.read_text())
     said = child.log.read_text().split(_LISTENS, 1)[1]
     return said.splitlines()[0]

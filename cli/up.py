@@ -2,10 +2,10 @@
 
 from ..contract.json_values import instant
 from .console import show
-from .options import BIND, DAGSTER, Bind, DagsterAddress
+from .options import BIND, DAGSTER, Bind, DagsterAddress, Rest
 
 
-def up(bind: Bind = BIND, dagster: DagsterAddress = DAGSTER) -> None:
+def up(bind: Bind = BIND, dagster: DagsterAddress = DAGSTER, rest: Rest = None) -> None:
     """Run the embedded Valkey, Dagster and the feature server, until Ctrl-C.
 
     One `up` runs on a home at a time; other commands join it.
@@ -18,10 +18,12 @@ def up(bind: Bind = BIND, dagster: DagsterAddress = DAGSTER) -> None:
     environment = Environment.read()
     require_local(environment)
     clock = record_clock(environment.home, environment.asked_clock)
-    with served_home(environment, server=bind, dagster=dagster) as children:
+    with served_home(environment, server=bind, dagster=dagster, rest=rest) as children:
         start_dagster(children, environment, dagster)
         show(f"home            {environment.home}")
         show(f"clock           {instant(clock.frozen_at) if clock.frozen_at else 'real'}")
         show(f"Dagster         http://{dagster}")
         show(f"feature server  {bind} (gRPC)")
+        if rest is not None:
+            show(f"                http://{rest}/docs (REST)")
         stay(environment, children)

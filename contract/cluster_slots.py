@@ -45,6 +45,11 @@ def is_guard(key: bytes) -> bool:
     return key[:1] != b"{" and b":floor:" in key
 
 
+def is_catalogue(key: bytes) -> bool:
+    """Whether this is the key of neither a row nor a guard."""
+    return key[:1] != b"{" and b":floor:" not in key
+
+
 def of_primary(key: bytes, tag: bytes) -> bytes:
     """The name of a guard (`store_keys.floor_key`) on the primary that has this `primary_tag`."""
     head, namespace, rest = key.split(b":", 2)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from .errors import InvalidArgumentError
 
 DEPLOYMENTS = ("local", "staging", "production")
 """What `HEADRACE_DEPLOYMENT` may say; `resources.deployments` knows what each is made of."""
-
+_GIT = re.compile(r"https://(www\.)?git(hub|lab)\.com/[^@\s]+@[^@\s]+")
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
 
 
@@ -35,6 +36,8 @@ class Environment:
             may be a secret; `None` for the log alone.
         durability: How many replicas of the online store a publish waits for.
         deployment: Which of `DEPLOYMENTS` this process is part of.
+        git: Where Dagster's pages link to the code of assets: a repository on GitHub or GitLab and
+            a branch, as `https://github.com/acme/features@main`; `None` for files of this machine.
     """
 
     home: Path
@@ -46,6 +49,7 @@ class Environment:
     durability: Durability = field(default_factory=Durability)
     deployment: str = DEPLOYMENTS[0]
     alert_webhook: str | None = field(default=None, repr=False)
+    git: str | None = None
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> "Environment":
@@ -80,6 +84,7 @@ class Environment:
                 values.get("HEADRACE_WAIT_SECONDS") or "",
             ),
             alert_webhook=_url("HEADRACE_ALERT_WEBHOOK", values.get("HEADRACE_ALERT_WEBHOOK")),
+            git=_git("HEADRACE_GIT", values.get("HEADRACE_GIT")),
         )
 
     @property
@@ -113,6 +118,16 @@ def _deployment(name: str | None) -> str:
             remedy=f"use one of {', '.join(DEPLOYMENTS)}",
         )
     return name or DEPLOYMENTS[0]
+
+
+def _git(name: str, text: str | None) -> str | None:
+    if text and not _GIT.fullmatch(text):
+        raise InvalidArgumentError(
+            argument=name,
+            problem=f"{text!r} names no branch of a repository on GitHub or GitLab",
+            remedy="write it as https://github.com/acme/features@main",
+        )
+    return text or None
 
 
 def _url(name: str, text: str | None) -> str | None:

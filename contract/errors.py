@@ -8,6 +8,7 @@
     │   ├── InvalidEntityError           a join key is missing, unknown or of the wrong type
     │   ├── InvalidArgumentError
     │   ├── TooLargeError
+    │   ├── ContractChangedError         a generated client is of another contract than the server
     │   └── RefusedRequestError          what a client raises for what the feature server said
     ├── VersionError                     a version of a group cannot be what was asked
     │   ├── VersionRefusedError          it cannot go live, back, or away
@@ -59,6 +60,7 @@
         ├── HomeInUseError
         ├── PortTakenError
         ├── OutputUnwritableError        a file that was asked for cannot be written
+        ├── WorkerFailedError            a worker of the feature server ended as it began
         └── ClockConflictError
 
 A class builds its message from typed fields and keeps them as attributes. How an error reaches a
@@ -148,6 +150,18 @@ class TooLargeError(RequestError):
         """Say how many of what were asked for, and how many may be."""
         self.what, self.count, self.limit = what, count, limit
         super().__init__(f"{count} {what} in one request, at most {limit}; split the request")
+
+
+class ContractChangedError(RequestError):
+    """A generated client was made for another contract than the feature server has now."""
+
+    def __init__(self, *, service: str, changes: Sequence[str]) -> None:
+        """Name the feature service and each change that the client cannot follow."""
+        self.service, self.changes = service, tuple(changes)
+        super().__init__(
+            f"feature service {service!r} has changed since this client was made:"
+            f" {'; '.join(changes)}; make it again: headrace generate-client {service}"
+        )
 
 
 class RefusedRequestError(RequestError):
@@ -674,6 +688,18 @@ class OutputUnwritableError(EnvironmentConflictError):
         self.path, self.reason = path, reason
         super().__init__(
             f"{path} cannot be written: {reason}; make room or rights there, or name another place"
+        )
+
+
+class WorkerFailedError(EnvironmentConflictError):
+    """A worker of the feature server ended before it served."""
+
+    def __init__(self, *, number: int, status: int) -> None:
+        """Give its number and its exit status; negative is the signal that ended it."""
+        self.number, self.status = number, status
+        super().__init__(
+            f"worker {number} of the feature server ended before it served (exit status {status});"
+            " what it said above says why",
         )
 
 

@@ -1,6 +1,6 @@
 """Requests of runs that compute neighbouring partitions together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import dagster as dg
@@ -16,11 +16,36 @@ def range_requests(
     key: dg.AssetKey, partitions: Sequence[str], partitioning: Partitioning
 ) -> Iterator[dg.RunRequest]:
     """One request for each unbroken range among these partitions, given in time's order."""
-    for first, last in _ranges(partitions, partitioning):
-        yield dg.RunRequest(
-            asset_selection=[key],
-            tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last},
-        )
+    for together in unbroken(partitions, partitioning):
+        yield range_request(key, together)
+
+
+def range_request(
+    key: dg.AssetKey,
+    together: Sequence[str],
+    *,
+    run_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> dg.RunRequest:
+    """The request of a run over neighbours; Dagster never grants the same `run_key` twice."""
+    bounds = {
+        ASSET_PARTITION_RANGE_START_TAG: together[0],
+        ASSET_PARTITION_RANGE_END_TAG: together[-1],
+    }
+    return dg.RunRequest(run_key=run_key, asset_selection=[key], tags={**bounds, **(tags or {})})
+
+
+def unbroken(partitions: Sequence[str], partitioning: Partitioning) -> Iterator[list[str]]:
+    """The unbroken ranges among partitions that are given in time's order."""
+    if not partitions:
+        return
+    together = [partitions[0]]
+    for before, after in pairwise(partitions):
+        if partitioning.window(before).end != partitioning.window(after).start:
+            yield together
+            together = []
+        together.append(after)
+    yield together
 
 
 def is_planned(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
@@ -38,14 +63,3 @@ def is_planned(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
         run.asset_selection is None or key in run.asset_selection
         for run in instance.get_runs(unfinished)
     )
-
-
-def _ranges(partitions: Sequence[str], partitioning: Partitioning) -> Iterator[tuple[str, str]]:
-    if not partitions:
-        return
-    first = partitions[0]
-    for before, after in pairwise(partitions):
-        if partitioning.window(before).end != partitioning.window(after).start:
-            yield first, before
-            first = after
-    yield first, partitions[-1]

@@ -7,9 +7,9 @@ never makes one impossible.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from ..contract.errors import InvalidArgumentError, LimitReachedError
+from ..contract.errors import LimitReachedError
 from .settings import RateLimits
 
 CALLER_METADATA = "headrace-caller"
@@ -17,29 +17,6 @@ EVERYBODY_ELSE = "*"
 
 _REMEMBERED = 10_000
 _SHOWN = 100
-
-
-def parse_rates(text: str, *, option: str) -> Mapping[str, float]:
-    """Read `name=rate,name=rate`; `*` is everybody else, and `1000` alone means `*=1000`.
-
-    Raises:
-        InvalidArgumentError: The text has another form, or a rate is not above zero.
-    """
-    rates: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, number = part.rpartition("=")
-        try:
-            rate = float(number)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate < float("inf"):
-            raise InvalidArgumentError(
-                argument=option,
-                problem=f"{part!r} is no rate a second",
-                remedy="write it as 1000, or as ranking=5000,*=100",
-            )
-        rates[name.strip() or EVERYBODY_ELSE] = rate
-    return rates
 
 
 def caller_name(

@@ -13,7 +13,7 @@ import grpc.aio
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from .connections import DEFAULT_RETRIES, DEFAULT_TIMEOUT, Connections
 from .contract_messages import GroupContract
-from .conversation import Conversation, Exchange, Request, Result
+from .conversation import Conversation, Exchange, Request, Result, ServiceContract
 from .entity_columns import Entities
 from .online_features import OnlineFeatures
 from .question import Asked, Question, Stale
@@ -98,6 +98,15 @@ class FeatureClient:
             ServerError: The server did not answer; the call may be repeated.
         """
         return self._run(self._conversation.contracts(features, feature_service))
+
+    def get_service_contract(self, feature_service: str) -> ServiceContract:
+        """What a feature service holds, as it is now: its groups, its features in order, its id.
+
+        Raises:
+            RequestError: There is no such service.
+            ServerError: The server did not answer; the call may be repeated.
+        """
+        return self._run(self._conversation.service_contract(feature_service))
 
     def list_feature_groups(self) -> tuple[pb.FeatureGroupSummary, ...]:
         """Every published version of every feature group, by name and version.
@@ -193,6 +202,10 @@ class AsyncFeatureClient:
     ) -> tuple[GroupContract, ...]:
         """The contracts of the groups asked for; as `FeatureClient.get_contracts`."""
         return await self._run(self._conversation.contracts(features, feature_service))
+
+    async def get_service_contract(self, feature_service: str) -> ServiceContract:
+        """What a feature service holds; as `FeatureClient.get_service_contract`."""
+        return await self._run(self._conversation.service_contract(feature_service))
 
     async def list_feature_groups(self) -> tuple[pb.FeatureGroupSummary, ...]:
         """Every published version; as `FeatureClient.list_feature_groups`."""

@@ -45,6 +45,7 @@ FLAGS = {
         "lean is fast and needs this grpcio's private parts, aio its public ones alone;"
         " auto takes lean where it works (default: auto)",
     ),
+    "workers": Flag("--workers", "N", "processes that serve, which share the port (default: 1)"),
     "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),
     "metrics.bind": Flag(
         "--metrics", "HOST:PORT", "where to show metrics and health over HTTP, without features"
@@ -80,7 +81,7 @@ _VARIABLES = {
 _NAMED_WHOLE = ("-", "HEADRACE_", "OTEL_")
 """How origins begin that name their setting themselves; a file's name does not."""
 
-_NOT_SET = frozenset({"clock", "store.url", "namespace", "shares_port"})
+_NOT_SET = frozenset({"clock", "store.url", "namespace", "shares_port", "worker"})
 """Fields that come with the home, are read by other names, or are a supervisor's business."""
 
 

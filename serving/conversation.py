@@ -6,6 +6,7 @@ which answers name: one round trip per lookup once they are known, and a flip is
 """
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -30,6 +31,24 @@ _GroupName: TypeAlias = tuple[str, int | None]
 _References: TypeAlias = tuple[FeatureReference, ...]
 _ATTEMPTS = 3
 _REMEMBERED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContract:
+    """What a feature service holds.
+
+    Attributes:
+        service_id: Changes when its list of features does.
+        groups: The groups that it reads, in the order in which it first names them.
+        columns: Its features in order; whole groups are spelled out.
+    """
+
+    name: str
+    version: int
+    service_id: str
+    description: str
+    groups: tuple[GroupContract, ...]
+    columns: tuple[FeatureColumn, ...]
 
 
 class Conversation:
@@ -80,6 +99,26 @@ class Conversation:
         references, _ = yield from self._references(question)
         return (yield from self._ask_contracts(_group_names(references)))
 
+    def service_contract(self, feature_service: str) -> Exchange[ServiceContract]:
+        """Ask for what a feature service holds, as it is now.
+
+        Raises:
+            RequestError: There is no such service.
+        """
+        self._services.pop(feature_service, None)
+        question = Question.of(None, feature_service, entities={}, max_age=None, stale="null")
+        references, service_id = yield from self._references(question)
+        service = self._services[feature_service]
+        groups = yield from self._ask_contracts(_group_names(references))
+        return ServiceContract(
+            service.name,
+            service.version,
+            service_id,
+            service.description,
+            groups,
+            tuple(_feature_columns(references, groups)),
+        )
+
     def _references(self, question: Question) -> Exchange[tuple[_References, str]]:
         """The features asked for; those of a service as it is remembered, with its id."""
         if not question.feature_service:
@@ -125,7 +164,9 @@ class Conversation:
         if known is None:
             if len(self._answers) >= _REMEMBERED:
                 self._answers.clear()
-            known = self._answers[key] = AnswerColumns(_feature_columns(references, groups))
+            known = self._answers[key] = AnswerColumns(
+                _feature_columns(references, [group.contract for group in groups])
+            )
         return known
 
     def _group_rows(self, response: RawOnlineFeatures) -> Exchange[list[GroupRows]]:
@@ -151,13 +192,13 @@ def _group_names(references: Sequence[FeatureReference]) -> list[_GroupName]:
 
 
 def _feature_columns(
-    references: Sequence[FeatureReference], groups: Sequence[GroupRows]
+    references: Sequence[FeatureReference], groups: Sequence[GroupContract]
 ) -> list[FeatureColumn]:
     positions = {name: index for index, name in enumerate(_group_names(references))}
     columns: dict[str, FeatureColumn] = {}
     for reference in references:
         index = positions[reference.group, reference.version]
-        for feature in _features(reference, groups[index].contract):
+        for feature in _features(reference, groups[index]):
             name = f"{reference.group}__{feature.name}"
             if name in columns:
                 raise InvalidArgumentError(

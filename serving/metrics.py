@@ -1,15 +1,18 @@
 """What the server counts, and how Prometheus is told.
 
-Counting is plain arithmetic under one lock, because it lies on the path of every lookup; metrics of
-prometheus_client are made of it at a scrape. The registry is this object's own: nothing is global.
+Counting lies on the path of every lookup, so what happened is only put down there, without a lock,
+and added up a thousand at a time. Metrics of prometheus_client are made of the sums at a scrape.
+The registry is this object's own: nothing is global.
 """
 
 import platform
 import threading
-from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from typing import TypeAlias, TypeVar
 
+import numpy as np
 from prometheus_client import (
     CollectorRegistry,
     GCCollector,
@@ -34,7 +37,15 @@ _AGE_SECONDS = (
     *(days * _DAY for days in (1, 2, 3, 7, 14, 30, 90)),
 )
 _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 100_000)
+_AT_ONCE = 1024
+_Item = TypeVar("_Item")
+_Rows: TypeAlias = tuple[str, int, int, int, int, float | None]
 _ROW_STATUSES = ("present", "not_found", "stale", "error")
+
+
+def _taken(put_down: deque[_Item]) -> list[_Item]:
+    """What was put down so far; more may be put down meanwhile."""
+    return [put_down.popleft() for _ in range(len(put_down))]
 
 
 class Histogram:
@@ -42,21 +53,31 @@ class Histogram:
 
     def __init__(self, bounds: Sequence[float]) -> None:
         """Begin empty; a value equal to a bound lies below it."""
-        self._bounds, self._counts, self._sum = bounds, [0] * (len(bounds) + 1), 0.0
+        self._bounds, self._sum = bounds, 0.0
+        self._counts = np.zeros(len(bounds) + 1, np.int64)
 
-    def add(self, value: float) -> None:
-        """Count a value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+    def add(self, values: Sequence[float]) -> None:
+        """Count values."""
+        places = np.searchsorted(self._bounds, values, side="left")
+        self._counts += np.bincount(places, minlength=len(self._counts))
+        self._sum += sum(values)
 
     def state(self) -> tuple[list[tuple[str, float]], float]:
         """Cumulated counts by bound as Prometheus spells it, and the sum."""
-        buckets: list[tuple[str, float]] = []
-        total = 0
-        for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
-            total += count
-            buckets.append(("+Inf" if bound == float("inf") else str(float(bound)), total))
-        return buckets, self._sum
+        bounds = (*(str(float(bound)) for bound in self._bounds), "+Inf")
+        return list(zip(bounds, self._counts.cumsum().tolist(), strict=True)), self._sum
+
+
+def group_age_metric(ages: Mapping[str, float]) -> Metric:
+    """How old what is served of each group is, in seconds, by `name@version`."""
+    metric = GaugeMetricFamily(
+        "headrace_group_age_seconds",
+        "Age of the newest event timestamp that is served of a group.",
+        labels=("group",),
+    )
+    for group, seconds in ages.items():
+        metric.add_metric((group,), seconds)
+    return metric
 
 
 class Metrics:
@@ -65,6 +86,9 @@ class Metrics:
     def __init__(self, transport: str = "") -> None:
         """Begin at zero; the transport is part of what the build says of itself."""
         self._lock = threading.Lock()
+        self._answered: deque[tuple[str, str, float]] = deque()
+        self._answers: deque[_Rows] = deque()
+        self._batches: deque[tuple[int, int, float]] = deque()
         self._calls: dict[tuple[str, str], Histogram] = {}
         self._rows: dict[str, list[int]] = {}
         self._ages: dict[str, Histogram] = {}
@@ -81,18 +105,15 @@ class Metrics:
 
     def answered(self, method: str, status: str, seconds: float) -> None:
         """Count a call."""
-        with self._lock:
-            histogram = self._calls.get((method, status))
-            if histogram is None:
-                histogram = self._calls[method, status] = Histogram(_CALL_SECONDS)
-            histogram.add(seconds)
+        self._answered.append((method, status, seconds))
+        if len(self._answered) >= _AT_ONCE:
+            self._add_up()
 
     def batch(self, keys: int, readings: int, seconds: float) -> None:
         """Count a read of the store."""
-        with self._lock:
-            self._batch_keys.add(keys)
-            self._batch_readings.add(readings)
-            self._batch_seconds.add(seconds)
+        self._batches.append((keys, readings, seconds))
+        if len(self._batches) >= _AT_ONCE:
+            self._add_up()
 
     def rows(  # noqa: PLR0917  # as in Observer
         self,
@@ -104,17 +125,9 @@ class Metrics:
         oldest_age_seconds: float | None,
     ) -> None:
         """Count the rows of one group in one answer."""
-        with self._lock:
-            rows = self._rows.get(group)
-            if rows is None:
-                rows = self._rows[group] = [0] * len(_ROW_STATUSES)
-                self._ages[group] = Histogram(_AGE_SECONDS)
-            rows[0] += present
-            rows[1] += not_found
-            rows[2] += stale
-            rows[3] += error
-            if oldest_age_seconds is not None:
-                self._ages[group].add(oldest_age_seconds)
+        self._answers.append((group, present, not_found, stale, error, oldest_age_seconds))
+        if len(self._answers) >= _AT_ONCE:
+            self._add_up()
 
     def breaker(self, state: str) -> None:
         """Keep the breaker's state."""
@@ -139,6 +152,7 @@ class Metrics:
 
     def collect(self) -> Iterable[Metric]:
         """What prometheus_client asks of a collector."""
+        self._add_up()
         with self._lock:
             counted = [*self._call_metrics(), *self._row_metrics(), *self._store_metrics()]
         build = InfoMetricFamily("headrace_build", "What runs.")
@@ -152,6 +166,34 @@ class Metrics:
             },
         )
         return [build, *counted, *self._read_gauges()]
+
+    def _add_up(self) -> None:
+        with self._lock:
+            self._add_up_calls()
+            self._add_up_rows()
+            if self._batches:
+                keys, readings, seconds = zip(*_taken(self._batches), strict=True)
+                self._batch_keys.add(keys)
+                self._batch_readings.add(readings)
+                self._batch_seconds.add(seconds)
+
+    def _add_up_calls(self) -> None:
+        took: dict[tuple[str, str], list[float]] = {}
+        for method, status, seconds in _taken(self._answered):
+            took.setdefault((method, status), []).append(seconds)
+        for labels, values in took.items():
+            self._calls.setdefault(labels, Histogram(_CALL_SECONDS)).add(values)
+
+    def _add_up_rows(self) -> None:
+        by_group: dict[str, list[_Rows]] = {}
+        for answer in _taken(self._answers):
+            by_group.setdefault(answer[0], []).append(answer)
+        for group, answers in by_group.items():
+            _, *counts, ages = zip(*answers, strict=True)
+            rows = self._rows.get(group, [0] * len(_ROW_STATUSES))
+            self._rows[group] = [a + sum(b) for a, b in zip(rows, counts, strict=True)]
+            known = [age for age in ages if age is not None]
+            self._ages.setdefault(group, Histogram(_AGE_SECONDS)).add(known)
 
     def _call_metrics(self) -> Iterable[Metric]:
         calls = HistogramMetricFamily(
@@ -197,13 +239,6 @@ class Metrics:
         yield from (state, changes)
 
     def _read_gauges(self) -> Iterable[Metric]:
-        ages = GaugeMetricFamily(
-            "headrace_group_age_seconds",
-            "Age of the newest event timestamp that is served of a group.",
-            labels=("group",),
-        )
-        for group, seconds in self._group_ages.items():
-            ages.add_metric((group,), seconds)
-        yield ages
+        yield group_age_metric(self._group_ages)
         for name, documentation, read in self._gauges:
             yield GaugeMetricFamily(name, documentation, value=read())

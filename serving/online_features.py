@@ -14,6 +14,7 @@ from ..contract.keys import KeyValue
 from ..contract.row_batches import Flags, Heads
 from ..contract.rows import Value
 from ..contract.status import Status
+from .contract_messages import GroupContract
 from .group_rows import GroupRows
 from .question import Stale
 
@@ -130,6 +131,11 @@ class OnlineFeatures:
         return [group.contract.name for group in self._groups]
 
     @property
+    def dtypes(self) -> dict[str, DType]:
+        """The type of each feature, by its name in the answer."""
+        return {column.name: column.feature.dtype for column in self._asked.columns}
+
+    @property
     def group_index(self) -> list[int]:
         """For each feature, the column of its group in the (entities × groups) arrays."""
         return [column.group for column in self._asked.columns]
@@ -170,9 +176,18 @@ class OnlineFeatures:
         """Which computation of its partition wrote each row; -1 where there is no row."""
         return self._per_row(lambda heads: heads.generations, _NO_ROW)
 
+    @property
+    def contracts(self) -> list[GroupContract]:
+        """The contract of each group under which its rows were decoded."""
+        return [group.contract for group in self._groups]
+
+    def to_columns(self) -> dict[str, Sequence[Value]]:
+        """One list per join key, then per feature; `None` where not PRESENT."""
+        return {**self._entities, **dict(zip(self._asked.names, self._values(), strict=True))}
+
     def to_dicts(self) -> list[dict[str, Value]]:
         """One dict per entity: its join keys, then its features; `None` where not PRESENT."""
-        columns = {**self._entities, **dict(zip(self._asked.names, self._values(), strict=True))}
+        columns = self.to_columns()
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def to_numpy(self) -> npt.NDArray[np.float64]:

@@ -82,6 +82,8 @@ class StoreSettings:
         keys_at_once: Keys of one command, so that the store stays responsive to others.
         waiting_readings: Readings that may wait to be sent; more are RESOURCE_EXHAUSTED.
         waiting_keys: Keys that may.
+        cache_bytes: How much of what each server has told is kept here, for as long as the server
+            does not say that it has changed; 0 for nothing.
         from_replicas: Read from replicas; what one of them does not have is read of the primary.
     """
 
@@ -93,6 +95,7 @@ class StoreSettings:
     waiting_readings: int = 4_096
     waiting_keys: int = 1_000_000
     from_replicas: bool = False
+    cache_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,9 @@ class Settings:
         rates: How often callers may call, and groups be asked for.
         tls: Certificates; plaintext without.
         shares_port: Workers of one supervisor listen on the same port.
+        worker: Its number among them; `None` without a supervisor.
         transport: `lean`, `aio`, or `auto` for the one that works best here.
+        workers: Processes that serve; several have a supervisor.
     """
 
     bind: str
@@ -185,7 +190,9 @@ class Settings:
     rates: RateLimits = RateLimits()
     tls: TlsSettings | None = None
     shares_port: bool = False
+    worker: int | None = None
     transport: Literal["auto", "lean", "aio"] = "auto"
+    workers: int = 1
 
     @classmethod
     def of(cls, environment: Environment, *, bind: str) -> "Settings":

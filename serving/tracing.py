@@ -21,6 +21,8 @@ from ..contract.proto.headrace.v1 import feature_service_pb2
 from .settings import TraceSettings
 
 _SERVICE = feature_service_pb2.DESCRIPTOR.services_by_name["FeatureService"].full_name
+_PARENT_LENGTH = 55  # of a traceparent as W3C has it today, which ends with its flags
+_NOT_SAMPLED = frozenset("02468ace")
 _HEADERS = frozenset({"traceparent", "tracestate"})
 _THE_CALLERS_FAULT = frozenset(
     {"INVALID_ARGUMENT", "NOT_FOUND", "CANCELLED", "UNAUTHENTICATED", "PERMISSION_DENIED"}
@@ -85,6 +87,9 @@ class Tracing:
         carrier = {
             name: value for name, value in metadata if name in _HEADERS and isinstance(value, str)
         }
+        parent_id = carrier.get("traceparent", "")
+        if len(parent_id) == _PARENT_LENGTH and parent_id[-1] in _NOT_SAMPLED:
+            return None  # most calls of a caller who traces: not worth taking it apart
         context = self._propagator.extract(carrier) if carrier else Context()
         parent = get_current_span(context).get_span_context()
         if parent.is_valid:

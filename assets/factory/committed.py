@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from ..model_inputs import TrainingSet
 from ..schemas import Schema
 from .approval_check import approval_specs
 from .checks import check_spec
+from .code_references import code_reference
 from .metadata import Metadata, table_metadata
 from .pods import op_tags
 from .steps import Event, materialize_partitions
@@ -58,6 +60,13 @@ class Committed:
             *approval_specs(self.declared, self.key, self.partitions),
         ]
 
+    @property
+    def code(self) -> Callable[..., Any]:
+        """What its author wrote."""
+        if isinstance(self.declared, Source | Dimension):
+            return self.declared.reader
+        return self.declared.function
+
 
 def committed_asset(each: Committed) -> dg.AssetsDefinition:
     """One asset with its blocking check, that computes any number of partitions in one run."""
@@ -76,7 +85,7 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         freshness_policy=each.freshness,
         group_name=each.group_name,
         kinds={"delta", "polars"},
-        metadata=constant,
+        metadata={**constant, **code_reference(each.code)},
         op_tags=op_tags(each.resources),
         owners=each.owners,
         pool="/".join(each.key.path),  # one writer per table

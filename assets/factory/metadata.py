@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import dagster as dg
@@ -37,7 +38,7 @@ def table_metadata(table: TableSpec, schema: Schema | None) -> Metadata:
 def commit_metadata(
     outcome: Outcome, commit: Commit, partitioning: Partitioning | None
 ) -> Metadata:
-    """What a commit is and was computed from."""
+    """What a commit is and was computed from; Dagster plots the numbers over time."""
     count = "dagster/row_count" if partitioning is None else "dagster/partition_row_count"
     metadata: Metadata = {
         count: dg.MetadataValue.int(commit.rows),
@@ -48,6 +49,11 @@ def commit_metadata(
         "publish": dg.MetadataValue.text(commit.publish),
         "seconds": dg.MetadataValue.float(round(outcome.seconds, 4)),
     }
+    if outcome.contents is not None:
+        nulls = outcome.contents.nulls
+        metadata["bytes"] = dg.MetadataValue.int(outcome.contents.stored_bytes)
+        metadata["nulls"] = dg.MetadataValue.int(sum(nulls.values()))
+        metadata["nulls_by_column"] = dg.MetadataValue.json(dict(nulls))
     if partitioning is not None:
         end = partitioning.window(commit.partition).end
         metadata["partition_end"] = dg.MetadataValue.timestamp(end)
@@ -58,6 +64,11 @@ def commit_metadata(
     if outcome.receipt is not None:
         metadata["receipt"] = dg.MetadataValue.json(json.loads(outcome.receipt.to_json()))
     return metadata
+
+
+def age_metadata(newest_end: datetime, now: datetime) -> Metadata:
+    """How old the newest data were at the clock's present; not the age of the partition itself."""
+    return {"age_seconds": dg.MetadataValue.int(int((now - newest_end).total_seconds()))}
 
 
 def lineage_metadata(lineage: Lineage) -> Metadata:

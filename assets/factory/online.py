@@ -9,11 +9,14 @@ from ...contract.clock import Clock
 from ...resources.deployments import Deployment
 from ...resources.online.publisher import Publication
 from ..declarations import FeatureGroup
+from ..freshness import published_partitions
 from ..model_inputs import FeatureService
+from ..outcomes import Stopwatch
 from ..publishing import publish_partitions, register_services
 from .automation import when_inputs_change
-from .metadata import Metadata
-from .online_check import online_check_spec, online_evaluation
+from .code_references import code_reference
+from .metadata import Metadata, age_metadata
+from .online_check import online_check_spec, online_evaluation, verified
 from .partitions import partitions_definition
 from .standing_checks import online_evaluations, online_specs
 from .steps import Event, materialization, outputs
@@ -47,6 +50,7 @@ def online_asset(
         description=f"The rows of {group.spec.reference} that the feature server answers with.",
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
         group_name=group.entity.name,
+        metadata=code_reference(group.function),
         kinds={"redis"},
         owners=group.spec.owners,
         pool="/".join(key.path),
@@ -70,17 +74,28 @@ def _publish(
     clock: Clock,
 ) -> Iterator[Event]:
     published: set[str] = set()
+    elapsed = Stopwatch()
     deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
     with deployment.publishing() as publishing:
+        newest = max(published_partitions(group, publishing) or [""])
         for each in publish_partitions(
             group, context.partition_keys, deployment, publishing, deferred=deferred
         ):
+            took = elapsed()
+            found = verified(group, each.partition, deployment=deployment, publishing=publishing)
             published.add(each.partition)
+            newest = max(newest, each.partition)
+            metadata = {
+                **_metadata(each),
+                **age_metadata(group.partitions.window(newest).end, clock.now()),
+                "seconds": dg.MetadataValue.float(round(took, 4)),
+            }
+            if found is not None and found.consistency is not None:
+                metadata["consistency"] = dg.MetadataValue.float(found.consistency.share)
             versions = (each.generation, group.code_version)
-            yield materialization(context.asset_key, each.partition, _metadata(each), versions)
-            yield online_evaluation(
-                context, group, each.partition, deployment=deployment, publishing=publishing
-            )
+            yield materialization(context.asset_key, each.partition, metadata, versions)
+            yield online_evaluation(context, each.partition, found)
+            elapsed = Stopwatch()
         register_services(services, [group], publishing)
         yield from online_evaluations(group, publishing, clock)
     for partition in sorted(set(context.partition_keys) - published):

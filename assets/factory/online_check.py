@@ -33,19 +33,14 @@ def online_check_spec(
     )
 
 
-def online_evaluation(
-    context: dg.AssetExecutionContext,
-    group: FeatureGroup,
-    partition: str,
-    *,
-    deployment: Deployment,
-    publishing: Publishing,
-) -> dg.AssetCheckEvaluation:
-    """Compare a partition that was just published, and record what was found.
+def verified(
+    group: FeatureGroup, partition: str, *, deployment: Deployment, publishing: Publishing
+) -> Verification | None:
+    """Compare a partition that was just published.
 
-    Where no row of it is served, because a later one of a snapshot group is, nothing is read.
+    `None`, and nothing is read, where no row of it is served: a later one of a snapshot group is.
     """
-    found = verify_partition(
+    return verify_partition(
         group.spec,
         deployment.offline.table(group.table),
         partition,
@@ -53,6 +48,12 @@ def online_evaluation(
         registry=publishing.registry,
         sample=_SAMPLE,
     )
+
+
+def online_evaluation(
+    context: dg.AssetExecutionContext, partition: str, found: Verification | None
+) -> dg.AssetCheckEvaluation:
+    """The record of what was found."""
     return dg.AssetCheckEvaluation(
         asset_key=context.asset_key,
         check_name=ONLINE_CHECK,

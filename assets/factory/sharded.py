@@ -130,7 +130,9 @@ class _Steps:
             metadata = {**self.each.constant, **self.each.lineage()}
             outcomes = commit_shards(self.group, run_of(context, deployment), staging)
             try:
-                yield from traced(context, recorded(context, self.group, outcomes, metadata))
+                yield from traced(
+                    context, recorded(context, self.group, outcomes, deployment, constant=metadata)
+                )
             finally:
                 staging.remove()
 

@@ -50,7 +50,7 @@ def freshness_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefiniti
 
     @dg.asset_check(asset=dg.AssetKey(group.offline_path), name=FRESHNESS, description=_FRESH)
     def fresh(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
-        found = committed_freshness(group, deployment, clock)
+        found = committed_freshness(group, deployment, clock) or _NOTHING
         return dg.AssetCheckResult(
             passed=found.passed,
             severity=found.severity,
@@ -82,9 +82,17 @@ def online_evaluations(
             yield finding.evaluation(dg.AssetKey(group.online_path), check)
 
 
-def committed_freshness(group: FeatureGroup, deployment: Deployment, clock: Clock) -> Finding:
-    """How fresh the offline table is; with its score, where time passes."""
+def committed_freshness(
+    group: FeatureGroup, deployment: Deployment, clock: Clock
+) -> Finding | None:
+    """How fresh the offline table is, with its score, where time passes.
+
+    `None` while nothing is committed: to load a group's history is somebody's decision, and nobody
+    is late with it.
+    """
     snapshot, now = deployment.offline.table(group.table).snapshot(), clock.now()
+    if not snapshot.commits:
+        return None
     found = freshness(group, snapshot.commits, now)
     metadata = _metadata(found, now)
     if clock.frozen_at is None:
@@ -130,6 +138,7 @@ def unreachable(group: FeatureGroup, deployment: Deployment) -> Finding | None:
     return Finding(passed=False, description=_GONE)
 
 
+_NOTHING = Finding(passed=False, description="Nothing is committed.")
 _FRESH = (
     "Data age: the newest partition ended no longer ago than the group promises. A backfill of an"
     " older partition does not change it. Severity is WARN while the due partition is being made."

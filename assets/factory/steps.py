@@ -5,6 +5,8 @@ no partition at all. So a step yields the events of each partition itself, as so
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 import dagster as dg
@@ -15,13 +17,14 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from ...contract.partitions import Partitioning
 from ...resources.deployments import Deployment
 from ..declarations import Dimension, FeatureGroup
 from ..materialization import Materialized, materialize
 from ..outcomes import Outcome, Run
 from .approval_check import approval_evaluation
 from .checks import evaluation
-from .metadata import Metadata, commit_metadata
+from .metadata import Metadata, age_metadata, commit_metadata
 
 Event: TypeAlias = (
     dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
@@ -46,7 +49,7 @@ def materialize_partitions(
     """
     partitions = [] if isinstance(declared, Dimension) else list(context.partition_keys)
     outcomes = materialize(declared, partitions, run_of(context, deployment))
-    yield from recorded(context, declared, outcomes, constant)
+    yield from recorded(context, declared, outcomes, deployment, constant=constant)
 
 
 def run_of(context: dg.AssetExecutionContext, deployment: Deployment) -> Run:
@@ -59,6 +62,8 @@ def recorded(
     context: dg.AssetExecutionContext,
     declared: Materialized,
     outcomes: Iterator[Outcome],
+    deployment: Deployment,
+    *,
     constant: Metadata,
 ) -> Iterator[Event]:
     """The records of what came of each partition.
@@ -71,12 +76,17 @@ def recorded(
     """
     key, count = context.asset_key, 0
     partitioning = None if isinstance(declared, Dimension) else declared.partitions
+    age = _Age.of(declared, deployment)
     failed: list[Outcome] = []
     held = 0
     for count, outcome in enumerate(outcomes, 1):  # noqa: B007 - the last one counts them
         partition = None if partitioning is None else outcome.partition
         if outcome.commit is not None:
-            metadata = {**constant, **commit_metadata(outcome, outcome.commit, partitioning)}
+            metadata = {
+                **constant,
+                **commit_metadata(outcome, outcome.commit, partitioning),
+                **age.with_partition(outcome.partition),
+            }
             yield materialization(
                 key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
             )
@@ -90,6 +100,29 @@ def recorded(
     if failed:
         raise _failure(key, failed, count)
     yield from outputs(context, go_on=not held)
+
+
+@dataclass(slots=True)
+class _Age:
+    """The age of a table's newest partition while a step adds further ones."""
+
+    partitioning: Partitioning | None
+    now: datetime
+    newest: str
+
+    @classmethod
+    def of(cls, declared: Materialized, deployment: Deployment) -> "_Age":
+        partitioning = None if isinstance(declared, Dimension) else declared.partitions
+        committed = deployment.offline.table(declared.table).snapshot().commits
+        now = deployment.environment.clock().now()
+        return cls(partitioning, now, max(committed, default=""))
+
+    def with_partition(self, partition: str) -> Metadata:
+        """What is shown of it once a partition is committed."""
+        if self.partitioning is None:
+            return {}
+        self.newest = max(self.newest, partition)
+        return age_metadata(self.partitioning.window(self.newest).end, self.now)
 
 
 def _evaluations(

@@ -84,11 +84,12 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One data file of a version: its address and the slice that it holds."""
+    """One data file of a version: its address, the slice that it holds, its size in bytes."""
 
     uri: str
     partition: str | None
     bucket: int | None
+    size: int
 
 
 @dataclass(slots=True)
@@ -291,11 +292,13 @@ class CommitLog:
             actions["path"].to_list(),
             actions[partition].to_list() if partition in actions.columns else nothing,
             actions[bucket].to_list() if bucket in actions.columns else nothing,
+            actions["size_bytes"].to_list(),
             strict=True,
         )
         # Delta's paths are relative and percent-encoded, once more than the names on disk.
         stored = [
-            StoredFile(f"{self.uri}/{unquote(path)}", key, number) for path, key, number in files
+            StoredFile(f"{self.uri}/{unquote(path)}", key, number, size)
+            for path, key, number, size in files
         ]
         return tuple(
             sorted(stored, key=lambda file: (file.partition or "", file.bucket or 0, file.uri))

@@ -1,5 +1,6 @@
 """One offline table: checked commits of whole partitions, and pinned snapshots of them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
 from .store_errors import StoreErrors
 from .table_snapshot import TableSnapshot
-from .table_spec import BUCKETS, TableSpec
+from .table_spec import BUCKETS, WHOLE, TableSpec
 
 __all__ = ["Commit", "Computation", "OfflineTable", "TableSnapshot"]
 
@@ -148,6 +149,21 @@ class OfflineTable:
                         no_op=all(each.no_op for each in commits),
                     )
                     return commits
+
+    def stored_bytes(self) -> Counter[str]:
+        """What the files of each partition come to, in the newest version; an empty one has none.
+
+        Raises:
+            StoreUnavailableError: The store's files cannot be read.
+        """
+        column = self.spec.partitioning.column if self.spec.partitioning else None
+        with self.log.lock, self.errors("all"):
+            version = self.log.refresh()
+            files = self.log.files(version, column) if version >= 0 else ()
+        found: Counter[str] = Counter()
+        for file in files:
+            found[file.partition or WHOLE] += file.size
+        return found
 
     def errors(self, partitions: str) -> AbstractContextManager[None]:
         """Says in our words what delta-rs raises about these partitions."""

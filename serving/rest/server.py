@@ -5,22 +5,26 @@ So it works beside either transport of the RPC, and neither waits for the other.
 
 import asyncio
 import errno
+import os
 import socket
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from ...contract.errors import InvalidArgumentError, PortTakenError
 from ..handler import Handler
-from ..metrics import Metrics
+from ..metrics import Metrics, group_age_metric
 from ..observing import Observer
 from ..reader import Reader
 from ..settings import Settings
 from .application import Interface
 from .edge import application
 from .operations import descriptions, operations
+from .siblings import Siblings, joined, siblings_folder
 
 if TYPE_CHECKING:
     from ..tracing import Tracing
@@ -68,7 +72,8 @@ class RestServer:
         """
         bind = (self._settings.metrics if self._only_operations else self._settings.rest).bind or ""
         option = "--metrics" if self._only_operations else "--rest"
-        listener = listening_socket(bind, option=option)
+        shares_port = self._settings.shares_port and not self._only_operations
+        listener = listening_socket(bind, option=option, shares_port=shares_port)
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(listener, ready)), name="rest"
@@ -90,26 +95,52 @@ class RestServer:
 
     async def _serve(self, listener: socket.socket, ready: "Future[None]") -> None:
         try:
-            reader = Reader(self._settings.store)
-            self._interface = Interface(
+            async with self._interface_opened() as interface, self._siblings_opened() as siblings:
+                self._interface = interface
+                self._server = _Server(self._configuration(interface, siblings), ready)
+                await self._server.serve([listener])
+        except BaseException as error:
+            if ready.done():
+                raise
+            listener.close()
+            ready.set_exception(error)
+
+    @asynccontextmanager
+    async def _interface_opened(self) -> AsyncIterator[Interface]:
+        reader = Reader(self._settings.store)
+        try:
+            yield Interface(
                 self._settings,
                 self._handler,
                 reader,
                 observer=self._observer,
                 tracing=self._tracing,
             )
-            self._server = _Server(self._configuration(self._interface), ready)
-        except BaseException as error:
-            ready.set_exception(error)
-            raise
-        try:
-            await self._server.serve([listener])
         finally:
             await reader.close()
 
-    def _configuration(self, interface: Interface) -> uvicorn.Config:
+    @asynccontextmanager
+    async def _siblings_opened(self) -> "AsyncIterator[Siblings | None]":
+        """The other workers, where a scrape may reach any of them."""
+        number = self._settings.worker
+        if number is None or self._only_operations:
+            yield None
+            return
+        siblings = Siblings(
+            siblings_folder(os.getppid()), number, lambda: self._metrics.exposition("", {})[0]
+        )
+        await siblings.open()
+        try:
+            yield siblings
+        finally:
+            await siblings.close()
+
+    def _configuration(self, interface: Interface, siblings: Siblings | None) -> uvicorn.Config:
         async def exposition(accept: str) -> tuple[bytes, str]:
-            return self._metrics.exposition(accept, await interface.group_ages())
+            ages = await interface.group_ages()
+            if siblings is None:
+                return self._metrics.exposition(accept, ages)
+            return joined(await siblings.counted(), [group_age_metric(ages)], accept)
 
         routes = operations(exposition, interface.readiness)
         if not self._only_operations:
@@ -142,8 +173,8 @@ class _Server(uvicorn.Server):
         self._ready.set_result(None)
 
 
-def listening_socket(bind: str, *, option: str) -> socket.socket:
-    """A socket that listens at `host:port`.
+def listening_socket(bind: str, *, option: str, shares_port: bool = False) -> socket.socket:
+    """A socket that listens at `host:port`, alone or with other workers of one supervisor.
 
     Raises:
         PortTakenError: The address is in use.
@@ -155,7 +186,10 @@ def listening_socket(bind: str, *, option: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             return socket.create_server(
-                (host.strip("[]"), int(port)), family=family, backlog=_BACKLOG
+                (host.strip("[]"), int(port)),
+                family=family,
+                backlog=_BACKLOG,
+                reuse_port=shares_port,
             )
         except OSError as error:
             if error.errno == errno.EADDRINUSE:

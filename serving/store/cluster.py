@@ -5,7 +5,7 @@ asked in the background: at first, when a node says that it does not have a slot
 again and again while a node does not answer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from math import inf
 from time import monotonic
@@ -30,6 +30,7 @@ from .ticket import Ticket
 _MOST_REDIRECTS = 5
 _ASK_AGAIN_AFTER = 0.5  # seconds, while a node does not answer
 _TAG = 4  # bytes of a row's key
+_NO_TAG = -1
 
 _Rows = Sequence[int]
 _Place = tuple[Address, bool]  # of a node, and whether it is read as a replica
@@ -53,6 +54,11 @@ class Cluster(Servers):
         self._reason = ""
 
     @property
+    def nodes(self) -> Iterable[Node]:
+        """The nodes that have been read from."""
+        return self._nodes.values()
+
+    @property
     def is_available(self) -> bool:
         """Whether any node is asked at all."""
         if self._map is None:
@@ -72,17 +78,17 @@ class Cluster(Servers):
         if self._map is None and self._map_breaker.state != "closed":
             ticket.fail(self._unavailable(self._reason))
             return
-        self._spread(gather, gather.rows(), is_first_hand=not self._shared.settings.from_replicas)
+        self._spread(gather, gather.rows(), is_fresh=not self._shared.settings.from_replicas)
 
     def again(self, gather: Gather, rows: _Rows) -> None:
         """Ask the primaries."""
-        self._spread(gather, rows, is_first_hand=True)
+        self._spread(gather, rows, is_fresh=True)
 
     def redirected(self, share: Share, values: list[Any]) -> bool:
         """See to errors; whether the share as a whole is read elsewhere, or cannot be."""
-        errors = [value for value in values if isinstance(value, ReplyError)]
-        if not errors:
+        if ReplyError not in set(map(type, values)):
             return False
+        errors = [value for value in values if isinstance(value, ReplyError)]
         if any(str(error).startswith("MOVED ") for error in errors):
             self._moved(share)
             return True
@@ -126,7 +132,7 @@ class Cluster(Servers):
         for node in self._nodes.values():
             node.close()
 
-    def _spread(self, gather: Gather, rows: _Rows, *, is_first_hand: bool) -> None:
+    def _spread(self, gather: Gather, rows: _Rows, *, is_fresh: bool) -> None:
         """Open a share for each primary that has any of the rows, then ask for them."""
         slots = self._map
         if slots is None:
@@ -140,7 +146,7 @@ class Cluster(Servers):
                 gather.close(self._unavailable("no node has the slots of some keys"))
                 self._ask_at = min(self._ask_at, monotonic() + _ASK_AGAIN_AFTER)
                 continue
-            self._open(slots, owner, gather, its, is_first_hand=is_first_hand)
+            self._open(slots, owner, gather, its, is_fresh=is_fresh)
         gather.close()
 
     def _by_owner(
@@ -148,31 +154,34 @@ class Cluster(Servers):
     ) -> dict[int | None, list[int]]:
         if not rows:  # guards alone: those of any node will do
             return {0: []}
-        found: dict[int | None, list[int]] = {}
         owner_of_tag = slots.owner_of_tag
+        found: dict[int | None, list[int]] = {}
         for at in rows:
-            tag = keys[at][:_TAG]
-            owner = (
-                owner_of_tag[tag]
-                if tag in owner_of_tag
-                else slots.owners[slot_of(of_catalogue(keys[at]))]
-            )
-            found.setdefault(owner, []).append(at)
+            owner = owner_of_tag.get(keys[at][:_TAG], _NO_TAG)
+            if owner == _NO_TAG:
+                owner = slots.owners[slot_of(_row_name(keys[at]))]
+            if owner in found:
+                found[owner].append(at)
+            else:
+                found[owner] = [at]
         return found
 
     def _open(
-        self, slots: SlotMap, owner: int, gather: Gather, rows: _Rows, *, is_first_hand: bool
+        self, slots: SlotMap, owner: int, gather: Gather, rows: _Rows, *, is_fresh: bool
     ) -> None:
         primary = slots.primaries[owner]
         place = (primary.address, False)
-        if not is_first_hand and primary.replicas:
+        if not is_fresh and primary.replicas and self._shared.settings.from_replicas:
             replica = (next(self._replicas[owner]), True)
             place = replica if self._node(replica).is_available else place
         keys = gather.ticket.keys
         names = [self._guard_name(keys[at], primary) for at in gather.guards]
-        names += [_row_name(keys[at]) for at in rows]
-        share = Share(gather, rows, names, router=self, is_first_hand=not place[1])
-        self._node(place).offer(share)
+        if gather.has_rows_only:
+            names += [keys[at] for at in rows]
+        else:
+            names += [_row_name(keys[at]) for at in rows]
+        share = Share(gather, rows, names, router=self, is_primary=not place[1])
+        share.read(self._node(place), is_fresh=is_fresh)
 
     def _guard_name(self, key: bytes, primary: Primary) -> bytes:
         known = self._guard_names.get((key, primary.tag))
@@ -202,7 +211,7 @@ class Cluster(Servers):
             if words[0] == "ASK" and at >= guards:
                 host, _, port = words[2].rpartition(":")
                 target = (host or self._address.nodes[0][0], int(port))
-                moving.setdefault(target, []).append(share.rows[at - guards])
+                moving.setdefault(target, []).append(share.asked[at - guards])
         for target, rows in moving.items():
             self._node((target, False)).offer(Asked(share, rows))
 
@@ -224,9 +233,9 @@ class Cluster(Servers):
         ill = {address for (address, _), node in self._nodes.items() if not node.is_available}
         named = dict.fromkeys((*known, *self._address.nodes))
         addresses = sorted(named, key=ill.__contains__)
-        seconds = self._shared.settings.connect_timeout.total_seconds()
+        settings = self._shared.settings
         self._shared.background.start(
-            lambda: read_slot_map(self._address, addresses, seconds), self._mapped
+            lambda: read_slot_map(self._address, addresses, settings), self._mapped
         )
 
     def _mapped(self, result: SlotMap | Exception) -> None:
@@ -239,7 +248,7 @@ class Cluster(Servers):
             self._adopt(result)
             waiting, self._waiting = self._waiting, []
             for gather, rows in waiting:
-                self._spread(gather, rows, is_first_hand=True)
+                self._spread(gather, rows, is_fresh=True)
                 gather.close()
         if self.unavailable:
             self._ask_at = monotonic() + _ASK_AGAIN_AFTER
@@ -267,8 +276,8 @@ class Cluster(Servers):
         node = self._nodes.get(place)
         if node is None:
             address, is_replica = place
-            seconds = self._shared.settings.connect_timeout.total_seconds()
-            dial = node_dial(self._address, address, seconds, is_replica=is_replica)
+            settings = self._shared.settings
+            dial = node_dial(self._address, address, settings, is_replica=is_replica)
             name = f"{self._store} (node {address[0]}:{address[1]})"
             node = self._nodes[place] = Node(
                 name, dial, Gets(), self._shared, changed=self._changed

@@ -6,19 +6,24 @@ from typing import Any
 import redis
 
 from ...contract.store_address import ClusterAddress
-from .connecting import Dial, connection_to, dialled
+from ..settings import StoreSettings
+from .connecting import Dial, connection_to, dialled, said
 from .slots import Address, SlotMap, slot_map
 
 
 def node_dial(
-    cluster: ClusterAddress, address: Address, seconds: float, *, is_replica: bool
+    cluster: ClusterAddress, address: Address, settings: StoreSettings, *, is_replica: bool
 ) -> Dial:
     """How to connect to a node; as a replica it answers for the slots of its primary."""
-    commands = ("READONLY",) if is_replica else ()
-    return lambda: dialled(connection_to(cluster, address, seconds), *commands)
+    commands = said(settings)
+    if is_replica:
+        commands = (("READONLY",), *commands)
+    return lambda: dialled(connection_to(cluster, address, settings), *commands)
 
 
-def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds: float) -> SlotMap:
+def read_slot_map(
+    cluster: ClusterAddress, addresses: Sequence[Address], settings: StoreSettings
+) -> SlotMap:
     """Ask nodes, one after the other, until one answers.
 
     Raises:
@@ -26,7 +31,7 @@ def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds
     """
     for place, address in enumerate(addresses):
         try:
-            return slot_map(_slots(cluster, address, seconds), address)
+            return slot_map(_slots(cluster, address, settings), address)
         except (redis.RedisError, OSError, ValueError):
             if place == len(addresses) - 1:
                 raise
@@ -34,8 +39,8 @@ def read_slot_map(cluster: ClusterAddress, addresses: Sequence[Address], seconds
     raise ValueError(msg)
 
 
-def _slots(cluster: ClusterAddress, address: Address, seconds: float) -> Sequence[Any]:
-    connection = connection_to(cluster, address, seconds)
+def _slots(cluster: ClusterAddress, address: Address, settings: StoreSettings) -> Sequence[Any]:
+    connection = connection_to(cluster, address, settings)
     try:
         connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
         connection.send_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]  # redis-py's

@@ -14,8 +14,7 @@ from ..reading import Keys
 from .part import Part
 
 _FEW = 16
-_LENGTHS = tuple(b"\r\n$%d\r\n" % length for length in range(512))
-_GETS = tuple(b"*2\r\n$3\r\nGET\r\n$%d\r\n" % length for length in range(512))
+_GETS = tuple(b"\r\n*2\r\n$3\r\nGET\r\n$%d\r\n" % length for length in range(512))
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
 
@@ -64,10 +63,12 @@ class Gets:
         """GETs in the order of the keys."""
         if any(part.is_asking for part in parts):
             return _asking(parts)
-        gets = [b"%b%b\r\n" % (_GETS[len(key)], key) for key in keys if len(key) < len(_GETS)]
-        if len(gets) < len(keys):
-            gets = [pack_command(("GET", key)) for key in keys]  # type: ignore[arg-type]  # says 1-tuple
-        return b"".join(gets), len(keys)
+        if len(keys) < _FEW * len(parts) and max(map(len, keys)) < len(_GETS):
+            gets = [_GETS[len(key)] + key for key in keys]
+        else:
+            gets = list(_runs(keys, b"*2\r\n$3\r\nGET\r\n$%d\r\n"))
+        gets.append(b"\r\n")
+        return b"".join(gets)[2:], len(keys)
 
     def values(self, replies: list[Any], parts: Sequence[Part]) -> list[Any] | ReplyError:
         """The replies, without those to ASKING."""
@@ -99,11 +100,12 @@ def _mget(keys: Keys, parts: int) -> bytes:
     if len(keys) < _FEW * parts:
         packed: bytes = pack_command(("MGET", *keys))  # type: ignore[arg-type]  # says 1-tuple
         return packed
-    return b"".join((b"*%d\r\n$4\r\nMGET" % (len(keys) + 1), *_runs(keys), b"\r\n"))
+    return b"".join((b"*%d\r\n$4\r\nMGET" % (len(keys) + 1), *_runs(keys, b"$%d\r\n"), b"\r\n"))
 
 
-def _runs(keys: Keys) -> Iterator[bytes]:
+def _runs(keys: Keys, form: bytes) -> Iterator[bytes]:
+    """Each key behind a head of this form, which names its length; lines begin, and do not end."""
     for length, run in groupby(keys, len):
-        head = _LENGTHS[length] if length < len(_LENGTHS) else b"\r\n$%d\r\n" % length
+        head = b"\r\n" + form % length
         yield head
         yield head.join(run)

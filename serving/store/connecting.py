@@ -5,7 +5,7 @@ written afterwards goes over the bare socket (`link`).
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -58,7 +58,9 @@ def dial_of(settings: StoreSettings) -> Dial:
     seconds = settings.connect_timeout.total_seconds()
     service = sentinel_address(settings.url)
     if service is not None:
-        return lambda: dialled(connection_to(service, _primary_of(service, seconds), seconds))
+        return lambda: dialled(
+            connection_to(service, _primary_of(service, seconds), settings), *said(settings)
+        )
     try:
         options = parse_url(settings.url)  # type: ignore[no-untyped-call]  # redis-py's
     except ValueError:
@@ -69,7 +71,8 @@ def dial_of(settings: StoreSettings) -> Dial:
             " redis+sentinel://HOST:PORT/SERVICE or redis+cluster://HOST:PORT",
         ) from None  # the cause may quote the password
     kind = options.pop("connection_class", Connection)
-    return lambda: dialled(kind(**{**options, **timing(seconds)}))
+    options |= options_of(settings)
+    return lambda: dialled(kind(**options), *said(settings))
 
 
 def replica_dial_of(settings: StoreSettings) -> Dial:
@@ -86,16 +89,18 @@ def replica_dial_of(settings: StoreSettings) -> Dial:
             remedy="name a service behind Sentinel or a Cluster, or do not read from replicas",
         )
     seconds = settings.connect_timeout.total_seconds()
-    return lambda: dialled(connection_to(service, _replica_of(service, seconds), seconds))
+    return lambda: dialled(
+        connection_to(service, _replica_of(service, seconds), settings), *said(settings)
+    )
 
 
-def dialled(connection: Connection, *commands: str) -> Wire:
+def dialled(connection: Connection, *commands: Sequence[str]) -> Wire:
     """Connect, say these commands, and see that the server answers."""
     try:
         connection.connect()  # type: ignore[no-untyped-call]  # redis-py's
         # A server that hangs still accepts connections.
-        for command in (*commands, "PING"):
-            connection.send_command(command)  # type: ignore[no-untyped-call]  # redis-py's
+        for words in (*commands, ("PING",)):
+            connection.send_command(*words)  # type: ignore[no-untyped-call]  # redis-py's
             connection.read_response()
         return Wire(connection)
     except BaseException:
@@ -103,10 +108,20 @@ def dialled(connection: Connection, *commands: str) -> Wire:
         raise
 
 
-def timing(seconds: float) -> dict[str, Any]:
-    """Options of a connection that is given up after so long, and not made a second time."""
+def said(settings: StoreSettings) -> tuple[tuple[str, ...], ...]:
+    """The commands with which a connection begins."""
+    return (("CLIENT", "TRACKING", "ON"),) if settings.cache_bytes else ()
+
+
+def options_of(settings: StoreSettings) -> dict[str, Any]:
+    """Options of a connection that is given up in time, and not made a second time."""
+    # What the server says unasked (which keys have changed) is told apart in the third version.
+    protocol = 3 if settings.cache_bytes else 2
+    return {"protocol": protocol, **_timing(settings.connect_timeout.total_seconds())}
+
+
+def _timing(seconds: float) -> dict[str, Any]:
     return {
-        "protocol": 2,
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
         "retry": Retry(NoBackoff(), 0),
@@ -114,11 +129,11 @@ def timing(seconds: float) -> dict[str, Any]:
 
 
 def connection_to(
-    named: SentinelAddress | ClusterAddress, address: tuple[str, int], seconds: float
+    named: SentinelAddress | ClusterAddress, address: tuple[str, int], settings: StoreSettings
 ) -> Connection:
     """To a server of a service or Cluster, not made yet."""
     kind = SSLConnection if named.is_tls else Connection
-    options = {**tls_options(named), **timing(seconds)}
+    options = {**tls_options(named), **options_of(settings)}
     if isinstance(named, SentinelAddress):
         options["db"] = named.database
     return kind(
@@ -159,7 +174,7 @@ def _sentinels(service: SentinelAddress, seconds: float) -> Iterator[Sentinel]:
     sentinels = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's
         service.sentinels,
         sentinel_kwargs={
-            **timing(seconds),
+            **_timing(seconds),
             "username": service.sentinel_username,
             "password": service.sentinel_password,
             "ssl": service.is_tls,

@@ -16,6 +16,7 @@ class Counters:
         losses: Connections that broke while reads were in flight.
         connects: Connections made.
         overloaded: Readings refused because the queue was full.
+        cached: Keys that were not sent, because the cache had them.
         expired: Readings that ended at their deadline.
     """
 
@@ -27,4 +28,5 @@ class Counters:
     losses: int = 0
     connects: int = 0
     overloaded: int = 0
+    cached: int = 0
     expired: int = 0

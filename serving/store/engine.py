@@ -15,6 +15,7 @@ from ..observing import UNOBSERVED, Observer
 from ..reading import Reading, Result
 from ..settings import StoreSettings
 from .background import Background
+from .cache import Cache
 from .cluster import Cluster
 from .counters import Counters
 from .node import Shared
@@ -66,14 +67,20 @@ class Engine:
         return self._servers.unavailable
 
     @property
+    def caches(self) -> tuple[Cache, ...]:
+        """Of each server that is connected, what it has told."""
+        caches = (node.cache for node in self._servers.nodes)
+        return tuple(cache for cache in caches if cache is not None)
+
+    @property
     def waiting_readings(self) -> int:
         """How many readings wait to be sent."""
-        return self._shared.waiting_parts
+        return self._shared.waiting.parts
 
     @property
     def waiting_keys(self) -> int:
         """How many keys wait to be sent."""
-        return self._shared.waiting_keys
+        return self._shared.waiting.keys
 
     def submit(
         self, reading: Reading[Result], done: Done[Result], *, deadline: float = inf
@@ -149,10 +156,10 @@ class Engine:
             ticket.receive([])
 
     def _is_full(self, keys: int) -> bool:
-        shared = self._shared
-        return bool(shared.waiting_parts) and (
-            shared.waiting_parts >= shared.settings.waiting_readings
-            or shared.waiting_keys + keys > shared.settings.waiting_keys
+        waiting, settings = self._shared.waiting, self._shared.settings
+        return bool(waiting.parts) and (
+            waiting.parts >= settings.waiting_readings
+            or waiting.keys + keys > settings.waiting_keys
         )
 
     def _expire(self, now: float) -> None:

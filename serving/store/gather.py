@@ -17,6 +17,7 @@ class Gather:
     Attributes:
         ticket: The reading.
         guards: The places of guards among its keys: each is read with every share.
+        has_rows_only: Whether all other keys are those of rows, none of the catalogue.
         redirects: How often it was sent elsewhere.
     """
 
@@ -29,6 +30,7 @@ class Gather:
         "_open",
         "_values",
         "guards",
+        "has_rows_only",
         "redirects",
         "ticket",
     )
@@ -36,7 +38,9 @@ class Gather:
     def __init__(self, ticket: Ticket[Any]) -> None:
         """Begin with nothing read."""
         self.ticket = ticket
-        self.guards = [at for at, key in enumerate(ticket.keys) if is_guard(key)]
+        beside = [at for at, key in enumerate(ticket.keys) if key[:1] != b"{"]
+        self.guards = [at for at in beside if is_guard(ticket.keys[at])]
+        self.has_rows_only = len(beside) == len(self.guards)
         self.redirects = 0
         self._values: Values = [UNREAD] * len(ticket.keys)
         self._copy_of = [0] * len(ticket.keys)
@@ -101,16 +105,33 @@ class Router(Protocol):
         """See to errors among the values; whether the share is thereby taken care of."""
 
 
+class Source(Protocol):
+    """A server, with what it has told before."""
+
+    def recall(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
+        """The values of keys that it has told and not revoked; `None` if nothing is kept at all."""
+
+    def spare(self, keys: int) -> None:
+        """Take note that so many keys need not be sent."""
+
+    def offer(self, part: Part) -> None:
+        """Have a part read."""
+
+
 class Share(Part):
     """Keys of one reading that one server is asked for, the guards first.
+
+    What a replica or the cache says is at second hand: what is missing or below its floor there is
+    asked for again, at first hand.
 
     Attributes:
         number: In its gathering.
         rows: The places of its rows in the reading.
-        is_first_hand: What it finds is final; else what it misses is asked for again.
+        asked: Those of them that the server is asked for; the others were in the cache.
+        is_primary: Whether the server is one.
     """
 
-    __slots__ = ("_router", "gather", "is_first_hand", "number", "rows")
+    __slots__ = ("_cached", "_router", "asked", "gather", "is_primary", "number", "rows")
 
     def __init__(
         self,
@@ -119,7 +140,7 @@ class Share(Part):
         keys: list[bytes],
         *,
         router: Router,
-        is_first_hand: bool,
+        is_primary: bool,
     ) -> None:
         """Open a share.
 
@@ -128,37 +149,55 @@ class Share(Part):
             rows: The places of its rows in the reading.
             keys: The names under which the server has the guards, then these rows.
             router: Who is asked when it cannot be read there.
-            is_first_hand: Whether the server is the primary.
+            is_primary: Whether the server is one.
         """
         super().__init__(keys, gather.ticket.deadline)
         self.gather, self.rows, self.number = gather, rows, gather.opened()
-        self._router, self.is_first_hand = router, is_first_hand
+        self.asked = rows
+        self._router, self.is_primary = router, is_primary
+        self._cached: dict[int, bytes | None] = {}
 
     @property
     def is_over(self) -> bool:  # type: ignore[override]  # a share cannot end by itself
         """Whether the reading has ended."""
         return self.gather.ticket.is_over
 
+    def read(self, source: Source, *, is_fresh: bool) -> None:
+        """Have it read; unless all has to be fresh, only what is not in the cache.
+
+        Guards are taken from the cache only if everything is: else they are read with the rows that
+        are missing, so that what is found to be absent is judged by a guard of the same moment.
+        """
+        found = None if is_fresh else source.recall(self.keys)
+        if found is None:
+            source.offer(self)
+            return
+        count = len(self.gather.guards)
+        if None not in found:
+            source.spare(len(found))
+            self._cached = dict(zip(self.rows, found[count:], strict=True))
+            self._answer(found[:count], {})
+            return
+        rows = zip(self.rows, found[count:], strict=True)
+        self._cached = {at: row for at, row in rows if row is not None}
+        self.asked = [at for at in self.rows if at not in self._cached]
+        source.spare(len(self._cached))
+        missing = [key for key, row in zip(self.keys, found, strict=True) if row is None]
+        self.keys = [*self.keys[:count], *missing[found[:count].count(None) :]]
+        source.offer(self)
+
     def receive(self, values: list[Any]) -> None:
         """Keep the values, or ask for them elsewhere."""
         if self.is_over or self._router.redirected(self, values):
             return
         count = len(self.gather.guards)
-        guards, rows = values[:count], dict(zip(self.rows, values[count:], strict=True))
-        if not self.is_first_hand:
-            doubtful = in_doubt(self.gather.guards, guards, rows)
-            for at in doubtful:
-                del rows[at]
-            if doubtful:
-                self._router.again(self.gather, doubtful)
-        self.gather.keep(self.number, guards, rows)
-        self.gather.close()
+        self._answer(values[:count], dict(zip(self.asked, values[count:], strict=True)))
 
     def fail(self, error: StoreUnavailableError) -> None:
         """Leave the keys unread, or ask the primary for them."""
         if self.is_over:
             return
-        if self.is_first_hand:
+        if self.is_primary:
             self.gather.close(error)
             return
         self._router.again(self.gather, self.rows)
@@ -167,6 +206,17 @@ class Share(Part):
     def expire(self) -> None:
         """End the reading."""
         self.gather.ticket.expire()
+
+    def _answer(self, guards: Sequence[bytes | None], read: dict[int, bytes | None]) -> None:
+        rows = {**self._cached, **read} if self._cached and read else self._cached or read
+        second_hand = self._cached if self.is_primary else rows
+        doubtful = in_doubt(self.gather.guards, guards, second_hand) if second_hand else []
+        if doubtful:
+            for at in doubtful:
+                del rows[at]
+            self._router.again(self.gather, doubtful)
+        self.gather.keep(self.number, guards, rows)
+        self.gather.close()
 
 
 class Asked(Part):

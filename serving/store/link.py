@@ -7,8 +7,9 @@ from contextlib import suppress
 from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 from typing import Any, Protocol
 
-from hiredis import Reader
+from hiredis import PushNotification, Reader
 
+from .cache import Cache
 from .connecting import Wire
 from .part import Part
 
@@ -31,14 +32,16 @@ class Flight:
         replies: How far they have come in.
         expected: How many there will be.
         sent_at: In monotonic seconds.
+        beaten: Keys that the server said to have changed while this was in flight; `None` for all.
     """
 
-    __slots__ = ("expected", "parts", "replies", "sent_at")
+    __slots__ = ("beaten", "expected", "parts", "replies", "sent_at")
 
     def __init__(self, parts: Sequence[Part], expected: int, sent_at: float) -> None:
         """Nothing has come in yet."""
         self.parts, self.expected, self.sent_at = parts, expected, sent_at
         self.replies: list[Any] = []
+        self.beaten: set[bytes] | None = set()
 
 
 class Link:
@@ -46,12 +49,29 @@ class Link:
 
     Attributes:
         flights: What was sent and is not fully answered, in the order in which it was sent.
+        cache: What the server has told over this connection.
     """
 
-    __slots__ = ("_is_tls", "_owner", "_reader", "_selector", "_unsent", "_wire", "flights")
+    __slots__ = (
+        "_is_tls",
+        "_owner",
+        "_reader",
+        "_selector",
+        "_unsent",
+        "_wire",
+        "cache",
+        "flights",
+    )
 
-    def __init__(self, wire: Wire, selector: selectors.BaseSelector, owner: Ready) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        selector: selectors.BaseSelector,
+        owner: Ready,
+        cache: Cache | None = None,
+    ) -> None:
         """Register a fresh connection; the owner is told when it is ready."""
+        self.cache = cache
         self._wire, self._selector, self._owner = wire, selector, owner
         self._is_tls = isinstance(wire.socket, SSLSocket)
         self._reader = Reader()
@@ -105,16 +125,28 @@ class Link:
             self._receive()
         except (OSError, EOFError) as error:
             problem = error
-        finished = []
+        finished: list[Flight] = []
         try:
-            while (reply := self._reader.gets()) is not False:
-                flight = self.flights[0]
-                flight.replies.append(reply)
-                if len(flight.replies) == flight.expected:
-                    finished.append(self.flights.popleft())
+            self._sort(finished)
         except Exception as error:  # noqa: BLE001  # whatever it is: what follows cannot be trusted
             problem = error
         return finished, problem
+
+    def _sort(self, finished: list[Flight]) -> None:
+        """Give each reply to its flight, and take off those that are fully answered."""
+        gets, flight, missing = self._reader.gets, None, 0
+        while (reply := gets()) is not False:
+            if type(reply) is PushNotification:
+                self._changed(reply, finished)
+                continue
+            if flight is None:
+                flight = self.flights[0]
+                missing = flight.expected - len(flight.replies)
+            flight.replies.append(reply)
+            missing -= 1
+            if not missing:
+                finished.append(self.flights.popleft())
+                flight = None
 
     def close(self) -> None:
         """Close the connection: its unread replies are never read."""
@@ -135,6 +167,21 @@ class Link:
             # A TLS socket may hold decrypted bytes of which the selector does not know.
             if len(received) < _RECEIVED_AT_ONCE and not self._is_tls:
                 return
+
+    def _changed(self, told: PushNotification, finished: list[Flight]) -> None:
+        """Forget keys, and keep nothing of them that is on its way or was not handed over yet."""
+        if self.cache is None or told[0] != b"invalidate":
+            return
+        keys = told[1]
+        if keys is None:
+            self.cache.clear()
+        else:
+            self.cache.drop(keys)
+        for flight in (*finished, *self.flights):
+            if keys is None:
+                flight.beaten = None
+            elif flight.beaten is not None:
+                flight.beaten.update(keys)
 
     def _watch(self, events: int) -> None:
         self._selector.modify(self._wire.socket, events, self._owner)

@@ -3,43 +3,42 @@
 Group commit without a timer: what arrives while reads are in flight leaves together.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from selectors import EVENT_WRITE, BaseSelector
 from time import monotonic
+from typing import Any
 
 from hiredis import ReplyError
 
+from ...contract.cluster_slots import is_catalogue
 from ...contract.errors import StoreUnavailableError
 from ..observing import Observer
 from ..settings import StoreSettings
 from .background import Background
 from .breaker import Breaker, State
+from .cache import Cache
 from .commands import Commands
 from .connecting import Dial, Wire
 from .counters import Counters
 from .link import Flight, Link
 from .part import Part
+from .queue import Queue, Waiting
+
+_HEARTBEAT = 1.0  # seconds
 
 
 @dataclass(slots=True)
 class Shared:
-    """What all servers of one engine have in common.
-
-    Attributes:
-        waiting_parts: How many parts wait to be sent, those included that are over by now.
-        waiting_keys: Their keys.
-    """
+    """What all servers of one engine have in common."""
 
     settings: StoreSettings
     selector: BaseSelector
     background: Background
     observer: Observer
     counters: Counters
-    waiting_parts: int = 0
-    waiting_keys: int = 0
+    waiting: Waiting = field(default_factory=Waiting)
 
 
 class Node:
@@ -68,11 +67,12 @@ class Node:
         self._listener = changed
         self._timeout = shared.settings.timeout.total_seconds()
         self._patience = shared.settings.connect_timeout.total_seconds()
-        self._queue: deque[Part] = deque()
+        self._queue = Queue(shared.waiting)
         self._link: Link | None = None
         self._is_connecting = self._is_closed = False
         self._connected_by = inf
         self._reason = ""
+        self._heard_at = 0.0
 
     @property
     def is_available(self) -> bool:
@@ -80,9 +80,23 @@ class Node:
         return self.breaker.state == "closed"
 
     @property
+    def cache(self) -> Cache | None:
+        """What it has told over the connection that it has now."""
+        return None if self._link is None else self._link.cache
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing waits for it or is in flight."""
         return next(self.parts(), None) is None
+
+    def recall(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
+        """The values that the cache has; `None` if there is none."""
+        cache = self.cache
+        return None if cache is None else cache.recall(keys)
+
+    def spare(self, keys: int) -> None:
+        """Take note that so many keys need not be sent."""
+        self._shared.counters.cached += keys
 
     def offer(self, part: Part) -> None:
         """Take a part on, or let it fail at once."""
@@ -90,8 +104,6 @@ class Node:
             part.fail(self._unavailable(self._reason))
             return
         self._queue.append(part)
-        self._shared.waiting_parts += 1
-        self._shared.waiting_keys += len(part.keys)
 
     def send_waiting(self) -> None:
         """Send what waits, as far as the reads in flight allow; connect first if need be."""
@@ -103,7 +115,7 @@ class Node:
             return
         while self._queue and len(link.flights) < self._shared.settings.flights:
             now = monotonic()
-            parts, keys = self._batch(now)
+            parts, keys = self._queue.take(now, self._shared.settings.keys_at_once)
             if keys:
                 self._send(link, parts, keys, now)
             if self._link is not link:
@@ -135,7 +147,9 @@ class Node:
             self._give_up(f"no connection within {self._patience:g} s")
             self.breaker.probe()
         link = self._link
-        if link is not None and link.flights and now >= link.flights[0].sent_at + self._timeout:
+        if now >= self._heartbeat_at():
+            self._ping(now)
+        elif link is not None and link.flights and now >= link.flights[0].sent_at + self._timeout:
             self._shared.counters.timeouts += 1
             self._drop(link)
             reason = f"no reply within {self._timeout:g} s"
@@ -143,7 +157,7 @@ class Node:
 
     def next_event(self) -> float:
         """When `check` has to be called at the latest, in monotonic seconds."""
-        soonest = min(self.breaker.probe_at, self._connected_by)
+        soonest = min(self.breaker.probe_at, self._connected_by, self._heartbeat_at())
         if self._link is not None and self._link.flights:
             return min(soonest, self._link.flights[0].sent_at + self._timeout)
         return soonest
@@ -159,7 +173,7 @@ class Node:
         """Close the connection; what waits or is in flight fails."""
         self._is_closed = True
         parts = list(self.parts())
-        self._clear_queue()
+        self._queue.clear()
         if self._link is not None:
             self._drop(self._link)
         for part in parts:
@@ -169,34 +183,6 @@ class Node:
         self._shared.observer.breaker(state)
         if self._listener is not None:
             self._listener(state)
-
-    def _batch(self, now: float) -> tuple[list[Part], list[bytes]]:
-        parts: list[Part] = []
-        keys: list[bytes] = []
-        at_once = self._shared.settings.keys_at_once
-        while self._queue:
-            part = self._queue[0]
-            if keys and len(keys) + len(part.keys) > at_once:
-                break
-            self._take_first()
-            if part.deadline <= now:
-                part.expire()
-            if part.is_over:
-                continue
-            parts.append(part)
-            keys += part.keys
-        return parts, keys
-
-    def _take_first(self) -> None:
-        part = self._queue.popleft()
-        self._shared.waiting_parts -= 1
-        self._shared.waiting_keys -= len(part.keys)
-
-    def _clear_queue(self) -> list[Part]:
-        parts = list(self._queue)
-        while self._queue:
-            self._take_first()
-        return parts
 
     def _send(self, link: Link, parts: list[Part], keys: list[bytes], now: float) -> None:
         commands, expected = self._commands.packed(keys, parts)
@@ -209,14 +195,42 @@ class Node:
         except OSError as error:
             self._lost(_reason(error))
 
+    def _heartbeat_at(self) -> float:
+        """When a connection whose silence would be taken for "nothing has changed" is tried."""
+        link = self._link
+        if link is None or link.cache is None or link.flights:
+            return inf
+        return self._heard_at + _HEARTBEAT
+
+    def _ping(self, now: float) -> None:
+        assert self._link is not None  # noqa: S101  # else there is no heartbeat
+        try:
+            self._link.send(b"*1\r\n$4\r\nPING\r\n", Flight((), 1, now))
+        except OSError as error:
+            self._lost(_reason(error))
+
+    def _fill(self, flight: Flight, values: Sequence[Any]) -> None:
+        cache, beaten = self.cache, flight.beaten
+        if cache is None or beaten is None:
+            return
+        keys = (key for part in flight.parts for key in part.keys)
+        for key, value in zip(keys, values, strict=True):
+            if isinstance(value, bytes) and key not in beaten and not is_catalogue(key):
+                cache.fill(key, value)
+
     def _arrived(self, flight: Flight) -> None:
+        if not flight.parts:
+            self._heard_at = monotonic()
+            return
         values = self._commands.values(flight.replies, flight.parts)
         if isinstance(values, ReplyError):
             error = self._unavailable(str(values))
             for part in flight.parts:
                 part.fail(error)
             return
-        self._shared.observer.batch(len(values), len(flight.parts), monotonic() - flight.sent_at)
+        self._heard_at = monotonic()
+        self._shared.observer.batch(len(values), len(flight.parts), self._heard_at - flight.sent_at)
+        self._fill(flight, values)
         at = 0
         for part in flight.parts:
             until = at + len(part.keys)
@@ -239,7 +253,10 @@ class Node:
             result.close()
         else:
             self._shared.counters.connects += 1
-            self._link = Link(result, self._shared.selector, self)
+            limit = self._shared.settings.cache_bytes
+            cache = Cache(limit) if limit else None
+            self._link = Link(result, self._shared.selector, self, cache)
+            self._heard_at = monotonic()
             self.breaker.close()
             self.send_waiting()
 
@@ -256,11 +273,9 @@ class Node:
             self._give_up(reason, parts)
             return
         self._shared.counters.retried += len(parts)
-        for part in reversed(parts):
+        for part in parts:
             part.is_retried = True
-            self._queue.appendleft(part)
-            self._shared.waiting_parts += 1
-            self._shared.waiting_keys += len(part.keys)
+        self._queue.put_back(parts)
         self._connect()
 
     def _drop(self, link: Link) -> None:
@@ -272,7 +287,7 @@ class Node:
         self._reason = reason
         self.breaker.open(monotonic())
         error = self._unavailable(reason)
-        for part in (*parts, *self._clear_queue()):
+        for part in (*parts, *self._queue.clear()):
             part.fail(error)
 
     def _unavailable(self, reason: str) -> StoreUnavailableError:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from ...contract.order import ORDER_LENGTH, Order, decode_order
 
+_BEHIND_ALL = 2**63
+
 
 def in_doubt(
     guards: Sequence[int], copies: Sequence[bytes | None], rows: Mapping[int, bytes | None]
@@ -20,21 +22,25 @@ def in_doubt(
         rows: What was read of the rows, by their places.
     """
     floors = [None if copy is None else _order(copy) for copy in copies]
-    known: dict[tuple[int, bytes], bool] = {}
     doubtful = []
+    ends = [*guards[1:], _BEHIND_ALL]
+    guard, first, last = -1, 0, guards[0] if guards else _BEHIND_ALL
+    known: bytes | None = None
+    is_doubtful = False
     for at, row in rows.items():
-        guard = bisect(guards, at) - 1
+        if not first <= at < last:
+            guard = bisect(guards, at) - 1
+            first, last = (guards[guard], ends[guard]) if guard >= 0 else (0, guards[0])
+            known = None
         if row is None:
             doubtful.append(at)
-            continue
-        if guard < 0:
-            continue
-        head = (guard, row[:ORDER_LENGTH])
-        is_doubtful = known.get(head)
-        if is_doubtful is None:
-            is_doubtful = known[head] = _is_below(_order(row), floors[guard])
-        if is_doubtful:
-            doubtful.append(at)
+        elif guard >= 0:
+            # Rows of one publish share their head: most are judged once.
+            head = row[:ORDER_LENGTH]
+            if head != known:
+                known, is_doubtful = head, _is_below(_order(row), floors[guard])
+            if is_doubtful:
+                doubtful.append(at)
     return doubtful
 
 

@@ -1,9 +1,10 @@
 """The servers of which an engine reads: one, or those of a Cluster."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .node import Node
 from .part import Part
 from .ticket import Ticket
 
@@ -20,6 +21,11 @@ class Servers(ABC):
     @abstractmethod
     def unavailable(self) -> tuple[str, ...]:
         """The servers that are not asked because they did not answer."""
+
+    @property
+    @abstractmethod
+    def nodes(self) -> Iterable[Node]:
+        """Every server that has been read from."""
 
     @abstractmethod
     def route(self, ticket: Ticket[Any]) -> None:

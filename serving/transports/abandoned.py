@@ -30,7 +30,7 @@ class AbandonedCalls:
     def add(self, call: Any) -> None:  # noqa: ANN401  # untyped in grpcio
         """Count one of this call's peer."""
         self.any_yet = True
-        for name, size in self._sizes(call.peer()):
+        for name, size in self._sizes(call):
             self._buckets.take(name, 1, rate=size / _MINUTE_SECONDS, size=size)
 
     def check(self, call: Any) -> None:  # noqa: ANN401  # as above
@@ -39,12 +39,13 @@ class AbandonedCalls:
         Raises:
             LimitReachedError: The peer abandoned too many.
         """
-        for name, size in self._sizes(call.peer()):
+        for name, size in self._sizes(call):
             if not self._buckets.holds(name, rate=size / _MINUTE_SECONDS, size=size):
                 raise LimitReachedError(
                     subject="this peer", limit=f"{size:g} abandoned calls a minute"
                 )
 
-    def _sizes(self, peer: str) -> tuple[tuple[str, float], ...]:
+    def _sizes(self, call: Any) -> tuple[tuple[str, float], ...]:  # noqa: ANN401  # as above
+        peer = call.peer().decode("utf-8", "replace")
         address = peer.rpartition(":")[0]
         return (peer, self._per_minute), (address, self._per_minute * _CONNECTIONS)

@@ -8,7 +8,7 @@ from ...contract.errors import InvalidArgumentError, PortTakenError
 _PORTS = 2**16
 
 
-def check_address(bind: str) -> None:
+def check_address(bind: str, option: str = "--bind") -> None:
     """Try `host:port` before gRPC does, which takes port 99999 for another one.
 
     Raises:
@@ -22,17 +22,17 @@ def check_address(bind: str) -> None:
             socket.create_server((host.strip("[]"), int(port))).close()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise taken(bind) from error
+                raise taken(bind, option) from error
             problem = str(error)
         else:
             return
     raise InvalidArgumentError(
-        argument="--bind",
+        argument=option,
         problem=f"{bind!r} cannot be listened on ({problem})",
         remedy="write it as host:port, such as 127.0.0.1:50051, or unix:/path",
     )
 
 
-def taken(bind: str) -> PortTakenError:
+def taken(bind: str, option: str = "--bind") -> PortTakenError:
     """The error for an address that is in use."""
-    return PortTakenError(address=bind, purpose="the feature server", option="--bind")
+    return PortTakenError(address=bind, purpose="the feature server", option=option)

@@ -23,7 +23,7 @@ from ..status_codes import status_of
 from ..store.engine import Engine
 from ..tls import server_credentials
 from .addresses import check_address, taken
-from .aio_streams import FeatureStreams, reflect, watch
+from .aio_streams import FeatureStreams, deadline_of, reflect, watch
 from .channel_arguments import channel_arguments, open_at_most
 from .methods import REFLECTION_SERVICES, SERVICE, Unary, unary_methods
 from .reflection import Reflection
@@ -48,10 +48,11 @@ class AioServer:
     def __init__(
         self,
         settings: Settings,
-        observer: Observer = UNOBSERVED,
+        observer: Observer | None = None,
         tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
+        observer = observer or UNOBSERVED
         self._settings, self._observer, self._tracing = settings, observer, tracing
         limits = settings.limits
         self._admission = Admission(settings.rates)
@@ -161,7 +162,7 @@ class AioServer:
         self._open_calls += 1
         try:
             self._admit(context)
-            body = await self._reader.run(answer(raw))
+            body = await self._reader.run(answer(raw), deadline_of(context))
         except Exception as error:  # noqa: BLE001  # the edge of a call; a stranger learns the type
             code, text = status_of(error)
             status = code.name

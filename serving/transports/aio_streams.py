@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from math import inf
 
 import grpc
 import grpc.aio
@@ -46,7 +47,7 @@ class FeatureStreams:
 
         async def answer(raw: bytes) -> None:
             try:
-                message = await self._answered(raw, admit)
+                message = await self._answered(raw, admit, deadline_of(context))
                 async with writing:
                     await context.write(message)
             finally:
@@ -74,14 +75,14 @@ class FeatureStreams:
             return None
         return reading.result()
 
-    async def _answered(self, raw: bytes, admit: Callable[[], None]) -> bytes:
+    async def _answered(self, raw: bytes, admit: Callable[[], None], deadline: float) -> bytes:
         started = time.monotonic()
         request_id, status = legible_id(raw), "OK"
         try:
             message = read_message(raw)
             request_id = message.id
             admit()
-            body = await self._reader.run(self._handler.answer(message.request))
+            body = await self._reader.run(self._handler.answer(message.request), deadline)
             return answer_reply(request_id, body)
         except Exception as error:  # noqa: BLE001  # the edge of a request; a stranger learns the type
             code, text = status_of(error)
@@ -124,6 +125,12 @@ async def reflect(
         except HeadraceError as error:
             await context.abort(*status_of(error))
         yield answer
+
+
+def deadline_of(context: Context) -> float:
+    """A call's deadline as `time.monotonic()` counts; infinite when the client set none."""
+    remaining = context.time_remaining()
+    return inf if remaining is None else time.monotonic() + remaining
 
 
 async def _read(context: Context) -> bytes | None:

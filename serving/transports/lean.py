@@ -60,10 +60,11 @@ class LeanServer:
     def __init__(
         self,
         settings: Settings,
-        observer: Observer = UNOBSERVED,
+        observer: Observer | None = None,
         tracing: "Tracing | None" = None,
     ) -> None:
         """Prepare a server; nothing is bound or connected yet."""
+        observer = observer or UNOBSERVED
         self._settings = settings
         limits = settings.limits
         self._admission = Admission(settings.rates)
@@ -259,6 +260,8 @@ class LeanServer:
 
     def _refreshed(self, result: Snapshot | Exception) -> None:
         self._shared.readings -= 1
+        if self._loop.is_draining:
+            return
         self._loop.after(self._settings.refresh_every.total_seconds(), self._refresh)
         trouble, store_answers = "", True
         if isinstance(result, StoreUnavailableError):

@@ -7,6 +7,7 @@ once the queue is shut down, which would abort the process inside grpcio: `is_cl
 
 import heapq
 import itertools
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from math import inf
 from typing import Any
 
 from .completion_queue import CompletionQueue, Server
+
+_LOG = logging.getLogger("headrace.serving")
 
 _REQUESTED, _ENDED, _SHUT_DOWN = object(), object(), object()
 _IDLE_SECONDS = 0.05  # how late `stop` is seen by a loop that has nothing to do
@@ -140,12 +143,13 @@ class LeanLoop:
     def _handle(self, event: Any, tag: Any) -> None:  # noqa: ANN401  # as above
         if tag is _ENDED:
             self.ended()
-        elif tag is _REQUESTED:
-            self._accept(event)
         elif tag is _SHUT_DOWN:
             self._is_shut_down = True
         else:
-            tag(event)
+            try:
+                (self._accept if tag is _REQUESTED else tag)(event)
+            except Exception:  # noqa: BLE001  # the edge of a call: the others must go on
+                _LOG.exception("an event of a call could not be handled")
 
     def _accept(self, event: Any) -> None:  # noqa: ANN401  # as above
         self._requested -= 1

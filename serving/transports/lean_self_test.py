@@ -90,7 +90,8 @@ def _call_over_loopback() -> bytes | None:
 
         def turn() -> bool:
             if answer.done() or time.monotonic() > until:
-                loop.drain(0)
+                channel.close()  # first: a client that is connected hears of the end, and logs it
+                loop.drain(_PATIENCE_SECONDS)
             return False
 
         loop.turn = turn

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from headrace.contract.clock import Clock
 from headrace.contract.errors import ServerError
+from headrace.serving.observing import Observer
 from headrace.serving.settings import Settings, StoreSettings
 from headrace.serving.transports.aio import AioServer
 from headrace.serving.transports.lean import LeanServer
@@ -37,16 +38,18 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
 
 
 @contextmanager
-def served(chosen: Settings, transport: str = "lean") -> Iterator[str]:
+def served(
+    chosen: Settings, transport: str = "lean", observer: Observer | None = None
+) -> Iterator[str]:
     """A server in a thread of this process; its address."""
-    with (served_lean if transport == "lean" else served_aio)(chosen) as address:
+    with (served_lean if transport == "lean" else served_aio)(chosen, observer) as address:
         yield address
 
 
 @contextmanager
-def served_lean(chosen: Settings) -> Iterator[str]:
+def served_lean(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
     """A server of the lean transport in a thread of this process; its address."""
-    server = LeanServer(chosen)
+    server = LeanServer(chosen, observer)
     address = server.start()
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -59,7 +62,7 @@ def served_lean(chosen: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def served_aio(chosen: Settings) -> Iterator[str]:
+def served_aio(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
     """A server of the `aio` transport in a thread of this process; its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -69,7 +72,7 @@ def served_aio(chosen: Settings) -> Iterator[str]:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(_PATIENCE_SECONDS)
 
     async def made() -> AioServer:
-        return AioServer(chosen)
+        return AioServer(chosen, observer)
 
     server = run(made())
     try:
@@ -94,10 +97,17 @@ def patiently(call: Callable[[], _Result]) -> _Result:
 
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """`python -m headrace.serving`, accepting calls."""
+    """`python -m headrace.serving`, accepting calls.
+
+    Attributes:
+        others: What it serves over HTTP, and where.
+        said: What it said before.
+    """
 
     process: subprocess.Popen[str]
     address: str
+    others: Mapping[str, str]
+    said: Sequence[str]
 
 
 @contextmanager
@@ -114,9 +124,15 @@ def server_process(
     with process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said, "the server ended before it listened"
-            yield ServerProcess(process, said.split()[-1])
+            said = [process.stdout.readline()]
+            while said[-1].startswith("Worker "):
+                said.append(process.stdout.readline())
+            assert said[-1], "the server ended before it listened"
+            asked = {"--rest", "--metrics"}.intersection(options)
+            lines = [process.stdout.readline() for _ in asked]
+            others = {what: where for what, _, where in (line.split() for line in lines)}
+            hosts = {what: where.removeprefix("http://") for what, where in others.items()}
+            yield ServerProcess(process, said[-1].split()[-1], hosts, said)
         finally:
             process.kill()
 

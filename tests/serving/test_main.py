@@ -32,16 +32,6 @@ ROWS = b"{"  # every row's key begins with it, and no other key
 
 
 @pytest.fixture
-def variables(valkey_url: str, tmp_path: Path) -> dict[str, str]:
-    """The environment of a server that reads the tests' Valkey at the tests' instant."""
-    return {
-        "HEADRACE_REDIS": valkey_url,
-        "HEADRACE_HOME": str(tmp_path),
-        "HEADRACE_CLOCK": NOW.isoformat(),
-    }
-
-
-@pytest.fixture
 def spend(publisher: Publisher) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
 

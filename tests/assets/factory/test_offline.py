@@ -9,6 +9,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from headrace.assets.factory.checks import CHECK
+from headrace.assets.factory.code_references import linked_to_git
 from headrace.assets.factory.lineage import lineage_of
 from headrace.assets.factory.steps import PUBLISH_TAG
 from headrace.resources.offline.receipt_store import ReceiptStore
@@ -141,7 +143,7 @@ def test_a_partition_without_its_input_fails_with_the_remedy_and_without_a_verdi
     assert graph.checks(WEEK)[DAYS[1]][0] not in {"SUCCEEDED", "FAILED"}
 
 
-def test_a_materialization_says_what_it_is_and_was_made_of(graph: Graph) -> None:
+def test_a_materialization_says_what_it_is_and_was_made_of(graph: Graph, tmp_path: Path) -> None:
     graph.read_inputs(last=DAYS[1])
 
     result = graph.run_one(WEEK, partition=DAYS[1])
@@ -158,6 +160,10 @@ def test_a_materialization_says_what_it_is_and_was_made_of(graph: Graph) -> None
         "no_op": False,
     }
     assert metadata["dagster/table_name"] == "features/visitor_week/v1"
+    assert (metadata["nulls"], metadata["nulls_by_column"]) == (0, {})
+    (file,) = (tmp_path / "offline" / "features" / "visitor_week" / "v1").rglob("*.parquet")
+    assert metadata["bytes"] == file.stat().st_size
+    assert metadata["age_seconds"] == 12 * 86_400  # the clock stands at 2024-01-15
     assert metadata["partition_end"] == datetime(2024, 1, 3, tzinfo=UTC).timestamp()
     assert metadata["windows_are_complete"] is False
     assert "| sources/visits | 1 | 2: 2024-01-01..2024-01-02 |" in str(metadata["inputs"])
@@ -183,6 +189,46 @@ def test_a_materialization_says_what_it_is_and_was_made_of(graph: Graph) -> None
 
 def _constraints(*other: str) -> dg.TableColumnConstraints:
     return dg.TableColumnConstraints(nullable=False, unique=False, other=list(other))
+
+
+def test_a_backfill_of_an_older_partition_does_not_make_the_age_greater(graph: Graph) -> None:
+    graph.read_inputs(last=DAYS[3])
+    graph.run(WEEK, first=DAYS[3], last=DAYS[3])
+
+    result = graph.run(WEEK, last=DAYS[1])
+
+    events = result.asset_materializations_for_node("offline__visitor_week")
+    assert {event.metadata["age_seconds"].value for event in events} == {10 * 86_400}
+
+
+def test_assets_lead_to_the_code_that_their_authors_wrote(graph: Graph) -> None:
+    nodes = graph.definitions.resolve_asset_graph()
+
+    for asset, function in (
+        ("offline/visitor_week", graph.world.week.function),
+        ("online/visitor_week", graph.world.week.function),
+        ("sources/visits", graph.world.source.reader),
+        ("training_sets/returns", graph.world.training_set.function),
+    ):
+        metadata = nodes.get(dg.AssetKey(asset.split("/"))).metadata
+        (reference,) = metadata["dagster/code_references"].code_references
+        assert reference.file_path.endswith("tests/assets/visits.py")
+        assert reference.line_number == function.__code__.co_firstlineno
+
+
+def test_code_may_be_found_in_a_repository_instead(graph: Graph) -> None:
+    definitions = [
+        each for each in graph.definitions.assets or () if isinstance(each, dg.AssetsDefinition)
+    ]
+
+    linked = linked_to_git(definitions, "https://github.com/acme/features@main")
+
+    (week,) = (each for each in linked if each.key == dg.AssetKey(["offline", "visitor_week"]))
+    (reference,) = week.metadata_by_key[week.key]["dagster/code_references"].code_references
+    line = graph.world.week.function.__code__.co_firstlineno
+    assert reference.url == (
+        f"https://github.com/acme/features/tree/main/tests/assets/visits.py#L{line}"
+    )
 
 
 def test_a_materialization_bears_the_lineage_of_its_columns(graph: Graph) -> None:
@@ -281,7 +327,8 @@ def test_a_rule_that_warns_shows_as_a_warning_beside_committed_rows(tmp_path: Pa
 
         assert result.success
         assert graph.records(WEEK) == [(DAYS[0], "1", False)]
-    (evaluation,) = result.get_asset_check_evaluations()
+    evaluation = result.get_asset_check_evaluations()[0]
+    assert evaluation.check_name == CHECK
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
     breaches = str(evaluation.metadata["breaches"].value)
     assert "| greater_than_or_equal_to(0) | seconds_7d | 1 | warn |" in breaches

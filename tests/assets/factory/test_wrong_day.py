@@ -144,7 +144,8 @@ def test_a_plain_range_records_one_result_for_all_its_partitions() -> None:
         found = instance.event_log_storage.get_asset_check_partition_info([check])
 
     statuses = {each.partition_key: each.latest_execution_status.value for each in found}
-    assert statuses == {None: "FAILED", **dict.fromkeys(DAYS[1:4], "PLANNED")}
+    planned: dict[str | None, str] = dict.fromkeys(DAYS[1:4], "PLANNED")
+    assert statuses == {None: "FAILED", **planned}
 
 
 def test_in_a_range_the_wrong_day_alone_is_marked_and_kept_back(graph: Graph) -> None:
