@@ -16,6 +16,7 @@ from .code_references import code_reference
 from .metadata import Metadata, table_metadata
 from .partitions import backfills_in_chunks
 from .pods import op_tags
+from .standing_checks import offline_specs
 from .steps import Event, materialize_partitions
 from .tracing import traced
 
@@ -59,6 +60,7 @@ class Committed:
         return [
             check_spec(self.key, self.partitions, self.schema),
             *approval_specs(self.declared, self.key, self.partitions),
+            *(offline_specs(self.key) if isinstance(self.declared, FeatureGroup) else ()),
         ]
 
     @property
