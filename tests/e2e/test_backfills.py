@@ -92,11 +92,12 @@ def test_a_backfill_of_the_interface_survives_and_lets_today_go_first(shop: Shop
     during = len(generations())
     with up(shop) as ask:
         wait(lambda: "STARTED" in statuses(ask))
-        ask(LAUNCH, **due_today())
+        launched = ask(LAUNCH, **due_today())["launchRun"]
         wait(lambda: ask(STATUS, id=name)["partitionBackfillOrError"]["status"] not in UNFINISHED)
         ended = ask(STATUS, id=name)["partitionBackfillOrError"]["status"]
         runs = ask(RUNS)["runsOrError"]["results"]
 
+    assert launched["__typename"] == "LaunchRunSuccess"
     assert not mark.exists()
     assert 64 <= during < len(DAYS)
     assert ended == "COMPLETED_SUCCESS"
@@ -119,7 +120,7 @@ mutation($params: LaunchBackfillParams!) {
 LAUNCH = """
 mutation($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+    __typename ... on LaunchRunSuccess { run { runId } } ... on InvalidSubsetError { message }
   }
 }"""
 STATUS = """
@@ -150,7 +151,6 @@ def due_today() -> dict[str, Any]:
         "repositoryName": "__repository__",
         "jobName": "__ASSET_JOB",
         "assetSelection": [{"path": ["sources", "orders"]}],
-        "assetCheckSelection": [],
     }
     priority = {"key": "dagster/priority", "value": "10"}
     return {
