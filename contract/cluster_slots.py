@@ -41,17 +41,17 @@ def primary_tag(ranges: Sequence[tuple[int, int]]) -> str | None:
 
 
 def is_guard(key: bytes) -> bool:
-    """Whether this is the key of a floor, of which each primary has one for its own rows."""
-    return key[:1] != b"{" and b":floor:" in key
+    """Whether this names a floor or watermark, of which each primary has one for its own rows."""
+    return key[:1] != b"{" and (b":floor:" in key or b":watermark:" in key)
 
 
 def is_catalogue(key: bytes) -> bool:
     """Whether this is the key of neither a row nor a guard."""
-    return key[:1] != b"{" and b":floor:" not in key
+    return key[:1] != b"{" and not is_guard(key)
 
 
 def of_primary(key: bytes, tag: bytes) -> bytes:
-    """The name of a guard (`store_keys.floor_key`) on the primary that has this `primary_tag`."""
+    """The name of a guard (`store_keys.floor_key`, …) on the primary that has this `primary_tag`."""
     head, namespace, rest = key.split(b":", 2)
     return b"%b:%b%b:%b" % (head, namespace, tag, rest)
 
