@@ -51,7 +51,7 @@ def is_catalogue(key: bytes) -> bool:
 
 
 def of_primary(key: bytes, tag: bytes) -> bytes:
-    """The name of a guard (`store_keys.floor_key`, …) on the primary that has this `primary_tag`."""
+    """The name of a guard (`store_keys`) on the primary that has this `primary_tag`."""
     head, namespace, rest = key.split(b":", 2)
     return b"%b:%b%b:%b" % (head, namespace, tag, rest)
 
