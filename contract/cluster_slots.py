@@ -41,7 +41,7 @@ def primary_tag(ranges: Sequence[tuple[int, int]]) -> str | None:
 
 
 def is_guard(key: bytes) -> bool:
-    """Whether this names a floor or watermark, of which each primary has one for its own rows."""
+    """Whether each primary has one of these for its own rows: a floor, or a watermark."""
     return key[:1] != b"{" and (b":floor:" in key or b":watermark:" in key)
 
 
@@ -51,7 +51,7 @@ def is_catalogue(key: bytes) -> bool:
 
 
 def of_primary(key: bytes, tag: bytes) -> bytes:
-    """The name of a guard (`store_keys`) on the primary that has this `primary_tag`."""
+    """The name of a guard (`store_keys.floor_key`) on the primary that has this `primary_tag`."""
     head, namespace, rest = key.split(b":", 2)
     return b"%b:%b%b:%b" % (head, namespace, tag, rest)
 
