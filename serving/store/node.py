@@ -112,8 +112,15 @@ class Node:
             return
         self._heard_at = monotonic()
         finished, problem = link.receive()
-        for flight in finished:
-            self._arrived(flight)
+        for place, flight in enumerate(finished):
+            if not self._arrived(flight):
+                self._drop(link)
+                untold = (*finished[place:], *link.flights)
+                self._give_up(
+                    "it answered something else than what it was asked",
+                    [part for each in untold for part in each.parts],
+                )
+                return
         if problem is None and mask & EVENT_WRITE and self._link is link:
             try:
                 link.written()
@@ -208,15 +215,18 @@ class Node:
             if isinstance(value, bytes) and key not in beaten and not is_catalogue(key):
                 cache.fill(key, value)
 
-    def _arrived(self, flight: Flight) -> None:
+    def _arrived(self, flight: Flight) -> bool:
+        """Hand values over; whether they are what was asked for, and the next ones may be, too."""
         if not flight.parts:
-            return
+            return True
         values = self._commands.values(flight.replies, flight.parts)
         if isinstance(values, ReplyError):
             error = self._unavailable(str(values))
             for part in flight.parts:
                 part.fail(error)
-            return
+            return True
+        if type(values) is not list or len(values) != sum(len(each.keys) for each in flight.parts):
+            return False
         self._shared.observer.batch(len(values), len(flight.parts), monotonic() - flight.sent_at)
         self._fill(flight, values)
         at = 0
@@ -224,6 +234,7 @@ class Node:
             until = at + len(part.keys)
             part.receive(values[at:until])
             at = until
+        return True
 
     def _connect(self) -> None:
         if self._is_connecting or self._is_closed:

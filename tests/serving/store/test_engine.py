@@ -4,7 +4,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from math import inf
@@ -252,6 +252,24 @@ def test_a_reply_may_take_longer_than_the_store_may_be_silent() -> None:
     assert reader.counters.timeouts == 0
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"!garbage\r\n",
+        b"+OK\r\n",
+        b"$-1\r\n",
+        b"*1\r\n$1\r\n1\r\n",
+        b"*2\r\n$1\r\n1\r\n$-1\r\n" * 2,
+    ],
+)
+def test_a_store_that_answers_something_else_is_unavailable(nonsense: bytes) -> None:
+    """Whatever comes behind that may be anybody's."""
+    with drips([nonsense], seconds=0) as url, engine(url) as reader:
+        found = results(reader, read(b"a", b"b"), read(b"c"))
+
+        assert [type(each) for each in found] == [StoreUnavailableError] * 2
+
+
 def test_a_result_that_cannot_be_taken_harms_no_other_reading(
     valkey_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -388,38 +406,44 @@ def test_what_still_runs_when_the_engine_is_closed_is_unavailable(valkey_url: st
 def drips(pieces: list[bytes], *, seconds: float) -> Iterator[str]:
     """A store that sends the reply to a read piece by piece."""
 
-    def serve() -> None:
-        client, _ = listener.accept()
-        with client:
-            while received := client.recv(65536):
-                client.sendall(b"+OK\r\n" * received.count(b"\r\nSETINFO\r\n"))
-                client.sendall(b"+PONG\r\n" * received.count(b"\r\nPING\r\n"))
-                for piece in pieces if b"MGET" in received else ():
-                    time.sleep(seconds)
-                    client.sendall(piece)
+    def answer(client: socket.socket, received: bytes) -> None:
+        for piece in pieces if b"MGET" in received else ():
+            time.sleep(seconds)
+            client.sendall(piece)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join()
+    with scripted(answer) as url:
+        yield url
 
 
 @contextmanager
 def breaks(*, after_mgets: int) -> Iterator[str]:
     """A store whose connections break at the MGET after so many; each is answered `1`."""
+    answered = dict[int, int]()
+
+    def answer(client: socket.socket, received: bytes) -> None:
+        number = client.fileno()
+        for _ in range(received.count(b"MGET")):
+            if answered.setdefault(number, 0) == after_mgets:
+                del answered[number]
+                client.shutdown(socket.SHUT_RDWR)
+                return
+            client.sendall(b"*1\r\n$1\r\n1\r\n")
+            answered[number] += 1
+
+    with scripted(answer) as url:
+        yield url
+
+
+@contextmanager
+def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
+    """A store that lets everybody connect, and then answers so."""
 
     def serve(client: socket.socket) -> None:
-        answered = 0
         with client, suppress(OSError):
             while received := client.recv(65536):
-                for _ in range(received.count(b"MGET")):
-                    if answered == after_mgets:
-                        return
-                    client.sendall(b"*1\r\n$1\r\n1\r\n")
-                    answered += 1
-                client.sendall(b"+OK\r\n" * (received.count(b"\r\nSETINFO\r\n")))
-                client.sendall(b"+PONG\r\n" * (received.count(b"\r\nPING\r\n")))
+                client.sendall(b"+OK\r\n" * received.count(b"\r\nSETINFO\r\n"))
+                client.sendall(b"+PONG\r\n" * received.count(b"\r\nPING\r\n"))
+                answer(client, received)
 
     def accept() -> None:
         with suppress(OSError):
