@@ -147,7 +147,7 @@ def test_a_refused_partition_fails_the_run_and_names_itself(runs: Runs) -> None:
 
 
 def test_staging_is_empty_after_a_run(runs: Runs) -> None:
-    runs.run()
+    assert runs.run().success
 
     assert not list((runs.world.folder / "staging").rglob("*.json"))
 
@@ -156,7 +156,7 @@ def test_the_next_attempt_removes_what_a_dead_run_left(runs: Runs) -> None:
     dead = Staging(runs.world.store, runs.world.spend.table, runs.run().run_id)
     dead.write_plan({})
 
-    runs.run()
+    assert runs.run().success
 
     assert dead.plan() is None
 
@@ -165,6 +165,6 @@ def test_what_a_run_of_another_instance_staged_is_left_alone(runs: Runs) -> None
     theirs = Staging(runs.world.store, runs.world.spend.table, str(uuid.uuid4()))
     theirs.write_plan({"of": "another installation on the same tables"})
 
-    runs.run()
+    assert runs.run().success
 
     assert theirs.plan() is not None
