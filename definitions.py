@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from .assets.discovery import Declarations, discover
-from .assets.factory.asset_graph import build_assets, build_checks
+from .assets.factory.asset_graph import build_assets
 from .assets.factory.code_references import linked_to_git
 from .contract.clock import Clock
 from .contract.environment import Environment
@@ -60,7 +60,6 @@ def build_definitions(environment: Environment) -> dg.Definitions:
     assets = build_assets(declarations, clock, in_shards=deployment.shape.is_shared)
     return dg.Definitions(
         assets=linked_to_git(assets, environment.git) if environment.git else assets,
-        asset_checks=build_checks(declarations, clock),
         executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,

@@ -24,7 +24,8 @@ def measured(servers: Servers, ours: Target, rounds: int, seconds: float) -> dic
     transport = ["--transport", ours.name.split()[0]] if servers.has("--transport") else []
     for name, options in pairs.items():
         if options and servers.has(options[0]):
-            other = servers.ours(f"{ours.name} with {name}", *transport, *options)
+            roots = ours.requests / "roots.pem" if name == "TLS" else None
+            other = servers.ours(f"{ours.name} with {name}", *transport, *options, roots=roots)
             found[name] = _compared(servers, (ours, other), turns, seconds)
     return found
 
@@ -67,7 +68,9 @@ def _compared(
 
 
 def _tls_options(folder: Path) -> list[str]:
-    certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "roots.pem"))
+    certificate = authority.issue_cert("127.0.0.1")
     files = {"--tls-cert": folder / "certificate.pem", "--tls-key": folder / "key.pem"}
     certificate.cert_chain_pems[0].write_to_path(str(files["--tls-cert"]))
     certificate.private_key_pem.write_to_path(str(files["--tls-key"]))

@@ -5,7 +5,6 @@ import re
 import shutil
 import struct
 import subprocess
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +14,7 @@ from typing import Any
 
 _HERE = Path(__file__).parent
 _BUILT = _HERE.parent / ".venv" / "benchmarks"
-_TRIES = 2  # a machine that others use may not run a server at all for as long as we ask
+_LONGER_SECONDS = 5.0  # where none of a slow server's calls has ended in the usual time
 _PACKAGES = "apt-get install --no-install-recommends g++ pkg-config libgrpc++-dev nghttp2-client"
 
 
@@ -80,7 +79,7 @@ def saturation(
     Raises:
         RuntimeError: Replies were wrong.
     """
-    command = ["h2load", "-c", str(clients), "-t", "1", "-D", f"{seconds * 1000:.0f}ms"]
+    command = ["h2load", "-c", str(clients), "-t", "1"]
     with _Body(target, case) as body:
         if target.sizes:
             command += ["-m", "1", "--h1", "-H", "content-type: application/json"]
@@ -89,11 +88,10 @@ def saturation(
             command += ["te: trailers"]
         scheme = "https" if target.is_tls else "http"
         command += ["-d", str(body), f"{scheme}://{target.address}{target.method}"]
-        for _ in range(_TRIES):
+        for lasting in (seconds, _LONGER_SECONDS):
             used, stored = cpu_seconds(target.processes), cpu_seconds([store])
-            begun = time.perf_counter()
-            said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            passed = time.perf_counter() - begun
+            timed = [*command, "-D", f"{lasting * 1000:.0f}ms"]
+            said = subprocess.run(timed, check=True, stdout=subprocess.PIPE, text=True).stdout
             used = cpu_seconds(target.processes) - used
             stored = cpu_seconds([store]) - stored
             done, failed, received = _counted(said)
@@ -106,7 +104,7 @@ def saturation(
         message = f"{target.name}: {failed} of {done} calls failed, {received} bytes\n{said}"
         raise RuntimeError(message)
     return {
-        "calls_per_second": done / min(passed, seconds),
+        "calls_per_second": done / lasting,
         "server_us": used / done * 1e6,
         "store_us": stored / done * 1e6,
     }
@@ -129,8 +127,10 @@ def load(
 ) -> dict[str, float]:
     """What the client in C++ saw: at an even rate, or at saturation.
 
+    A server that is asked for more than it can answer refuses calls: those are counted.
+
     Raises:
-        RuntimeError: Replies were wrong.
+        RuntimeError: Replies were wrong, or there was none.
     """
     program = built("_serving_load")
     request, reply = (target.requests / f"{case}.{kind}" for kind in ("request", "reply"))
@@ -142,7 +142,7 @@ def load(
     )
     used = cpu_seconds(target.processes) - used
     found: dict[str, Any] = loads(done.stdout)
-    if found["failed"] or found["wrong"] or not found["calls"]:
+    if found["wrong"] or not found["calls"]:
         message = f"{target.name}: {found} {done.stderr}"
         raise RuntimeError(message)
     share = (warm + seconds) / seconds  # the CPU time of warming up is in it

@@ -69,7 +69,7 @@ def _millions(case: str, runs: Sequence[Cost]) -> float:
 
 
 def _even(found: Mapping[str, Costs]) -> str:
-    header = ("calls", "", "p50 ms", "p95 ms", "p99 ms", "server µs a call")
+    header = ("calls", "", "p50 ms", "p95 ms", "p99 ms", "refused", "server µs a call")
     return markdown(
         header,
         [
@@ -77,6 +77,7 @@ def _even(found: Mapping[str, Costs]) -> str:
                 rate,
                 name,
                 *(spread(runs, f"{each}_ms") for each in ("p50", "p95", "p99")),
+                spread(runs, "failed", 0),
                 spread(runs, "server_us", 0),
             )
             for rate, costs in found.items()

@@ -63,20 +63,23 @@ def write_requests(folder: Path) -> None:
         (folder / f"{number}.request").write_bytes(request.SerializeToString())
 
 
-def check(folder: Path, address: str, method: str) -> None:
+def check(folder: Path, address: str, method: str, *, roots: bytes | None = None) -> None:
     """Compare what a server answers with what is right, and keep the answers.
+
+    With root certificates, over TLS.
 
     Raises:
         RuntimeError: It answers wrongly.
     """
+    credentials = None if roots is None else grpc.ssl_channel_credentials(roots)
     for number, case in enumerate(CASES):
-        with grpc.insecure_channel(address) as channel:
+        with _channel(address, credentials) as channel:
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
             request = (folder / f"{number}.request").read_bytes()
             raw = call(request, wait_for_ready=True, timeout=60)
         (folder / f"{number}.reply").write_bytes(raw)
         if method == OURS:
-            with FeatureClient(address) as client:
+            with FeatureClient(address, credentials=credentials) as client:
                 got = client.get_online_features(case.names, entities={KEY: case.ids})
             found = got.to_numpy().tolist()
         else:
@@ -85,6 +88,12 @@ def check(folder: Path, address: str, method: str) -> None:
         if found != case.values:
             message = f"{address} answers {case.name} wrongly"
             raise RuntimeError(message)
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    if credentials is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, credentials)
 
 
 def _spec(group: str) -> FeatureGroupSpec:

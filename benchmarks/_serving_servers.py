@@ -79,8 +79,8 @@ class Servers:
         rows.check(folder, target.address, target.method)
         return target
 
-    def ours(self, name: str, *options: str) -> Target:
-        """Our server as a process of its own."""
+    def ours(self, name: str, *options: str, roots: Path | None = None) -> Target:
+        """Our server as a process of its own; with root certificates, one that speaks TLS."""
         address, folder = f"127.0.0.1:{free_port()}", self.requests(name.replace(" ", "-"))
         command = [sys.executable, "-m", "headrace.serving", "--bind", address, *options]
         environment = {
@@ -88,8 +88,7 @@ class Servers:
             "HEADRACE_HOME": str(self._folder / "home"),
         }
         process = self._start(command, name.replace(" ", "-"), environment)
-        if "--tls-cert" not in options:
-            rows.check(folder, address, rows.OURS)
+        rows.check(folder, address, rows.OURS, roots=roots.read_bytes() if roots else None)
         return Target(
             name,
             address,
@@ -97,7 +96,7 @@ class Servers:
             folder,
             [process.pid],
             ignored=rows.ANSWERED_AT,
-            is_tls="--tls-cert" in options,
+            is_tls=roots is not None,
         )
 
     def echo(self, name: str, command: Sequence[str], *, port: int, like: Target) -> Target:

@@ -71,15 +71,19 @@ def require_local(environment: Environment) -> None:
 
 
 def stay(environment: Environment, children: Children) -> None:
-    """Keep everything running until Ctrl-C.
+    """Keep everything running until Ctrl-C; what killed commands left behind is cleared away.
 
     Raises:
         ServiceFailedError: A child ended by itself.
         StoreUnavailableError: The embedded Valkey died, and does not start again.
     """
+    from .dead_runs import end_dead_runs_of
+    from .services import dagster_home
+
     show("Stop with Ctrl-C.")
     with suppress(KeyboardInterrupt):
         while True:
             children.check()
+            end_dead_runs_of(dagster_home(environment))
             with LocalValkey(environment):  # joins it; starts it again if somebody killed it
                 time.sleep(_LOOK_AFTER_SECONDS)

@@ -83,10 +83,16 @@ def start_feature_server(children: Children, bind: str, *options: str) -> str:
 def start_dagster(children: Children, environment: Environment, address: str) -> None:
     """Start Dagster over this home's instance, and wait until its web interface answers.
 
+    Runs that an earlier one left behind when it was killed are ended first.
+
     Raises:
         ServiceFailedError: A part of it does not start.
     """
+    from .dead_runs import end_dead_runs_of, end_orphaned_runs
+
     home = dagster_home(environment)
+    end_dead_runs_of(home)
+    end_orphaned_runs(home)
     variables = {"DAGSTER_HOME": str(home), "HEADRACE_HOME": str(environment.home)}
     code_socket = environment.valkey_socket.with_name("dagster.sock")
     code_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -41,13 +41,13 @@ def primary_tag(ranges: Sequence[tuple[int, int]]) -> str | None:
 
 
 def is_guard(key: bytes) -> bool:
-    """Whether this is the key of a floor, of which each primary has one for its own rows."""
-    return key[:1] != b"{" and b":floor:" in key
+    """Whether each primary has one of these for its own rows: a floor, or a watermark."""
+    return key[:1] != b"{" and (b":floor:" in key or b":watermark:" in key)
 
 
 def is_catalogue(key: bytes) -> bool:
     """Whether this is the key of neither a row nor a guard."""
-    return key[:1] != b"{" and b":floor:" not in key
+    return key[:1] != b"{" and not is_guard(key)
 
 
 def of_primary(key: bytes, tag: bytes) -> bytes:

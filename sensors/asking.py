@@ -14,7 +14,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..assets.declarations import Source
 from ..resources.offline.arrivals import Arrival
-from .requests import range_request, unbroken
+from .requests import goes_on, range_request, unbroken
 
 REQUEST_TAG = "headrace/request"
 """The tag of a run by which the sensor that asked for it knows it again."""
@@ -99,14 +99,14 @@ def _unanswered(known: Arrival | None, look: str) -> int:
 
 def _answer(instance: dg.DagsterInstance, token: str) -> set[str | None] | None:
     """The partitions of which runs of this name said something; `None` while one goes on."""
-    runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: token}))
-    if any(not run.is_finished for run in runs):
+    runs = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: token}))
+    if any(goes_on(run) for run in runs):
         return None
     words = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
     return {
         _partition(entry.dagster_event)
         for run in runs
-        for entry in instance.all_logs(run.run_id, of_type=words)
+        for entry in instance.all_logs(run.dagster_run.run_id, of_type=words)
         if entry.dagster_event is not None
     }
 

@@ -1,6 +1,7 @@
 """Requests of runs that compute neighbouring partitions together."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import dagster as dg
@@ -10,6 +11,15 @@ from dagster._core.storage.tags import (
 )
 
 from ..contract.partitions import Partitioning
+
+_LONG = timedelta(hours=6)
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def range_requests(
@@ -49,17 +59,24 @@ def unbroken(partitions: Sequence[str], partitioning: Partitioning) -> Iterator[
 
 
 def is_planned(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
-    """Whether a run that has not ended yet is to compute the asset."""
-    unfinished = dg.RunsFilter(
-        statuses=[
-            dg.DagsterRunStatus.QUEUED,
-            dg.DagsterRunStatus.NOT_STARTED,
-            dg.DagsterRunStatus.STARTING,
-            dg.DagsterRunStatus.STARTED,
-            dg.DagsterRunStatus.CANCELING,
-        ]
-    )
+    """Whether a run that goes on, or will, is to compute the asset."""
+    unfinished = instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))
     return any(
-        run.asset_selection is None or key in run.asset_selection
-        for run in instance.get_runs(unfinished)
+        goes_on(record)
+        and (
+            record.dagster_run.asset_selection is None or key in record.dagster_run.asset_selection
+        )
+        for record in unfinished
     )
+
+
+def goes_on(record: dg.RunRecord) -> bool:
+    """Whether a run waits for its turn, or may still be alive.
+
+    A machine that dies leaves its runs as they were: for ever begun. One that began long ago counts
+    as dead. If it is not, what is asked for once more waits for its table, and commits nothing.
+    """
+    run = record.dagster_run
+    if run.status is dg.DagsterRunStatus.QUEUED:
+        return True
+    return not run.is_finished and datetime.now(UTC) - record.update_timestamp < _LONG

@@ -111,7 +111,7 @@ def _announce(address: str, others: Mapping[str, str], lifeline: socket.socket |
         say_ready(lifeline)  # and the supervisor says the rest
         return
     sys.stdout.write(f"The feature server listens on {address}\n")
-    sys.stdout.writelines(f"{what} at http://{where}\n" for what, where in others.items())
+    sys.stdout.writelines(f"{what} at {where}\n" for what, where in others.items())
     sys.stdout.flush()
 
 

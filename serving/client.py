@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,8 @@ from .entity_columns import Entities
 from .online_features import OnlineFeatures
 from .question import Asked, Question, Stale
 from .retries import Attempts
+from .streamed import StreamedAnswer
+from .streams import AsyncFeatureStream, FeatureStream
 
 
 class FeatureClient:
@@ -87,6 +89,29 @@ class FeatureClient:
             features, feature_service, entities=entities, max_age=max_age, stale=stale
         )
         return self._run(self._conversation.look_up(question))
+
+    def stream_online_features(
+        self,
+        features: Asked | Iterable[Asked] | None = None,
+        *,
+        entities: Iterable[Entities],
+        feature_service: str | None = None,
+        max_age: timedelta | None = None,
+        stale: Stale = "null",
+    ) -> Iterator[StreamedAnswer]:
+        """Look up the same features for many batches of entities over one call, in their order.
+
+        Reads up to 16 batches ahead; a generator of them will do. A batch that is refused is an
+        outcome with its error and ends nothing; a call that breaks off is made again, as a lookup
+        is. Arguments are those of `get_online_features`.
+
+        Raises:
+            InvalidArgumentError: The features are none that can be asked for.
+            ServerError: The server did not answer within the client's timeout.
+        """
+        question = Question.of(features, feature_service, entities={}, max_age=max_age, stale=stale)
+        stream = FeatureStream(self._connections, self._conversation, self._run)
+        return stream.answers(question, entities)
 
     def get_contracts(
         self, features: Asked | Iterable[Asked] | None = None, *, feature_service: str | None = None
@@ -196,6 +221,20 @@ class AsyncFeatureClient:
             features, feature_service, entities=entities, max_age=max_age, stale=stale
         )
         return await self._run(self._conversation.look_up(question))
+
+    def stream_online_features(
+        self,
+        features: Asked | Iterable[Asked] | None = None,
+        *,
+        entities: Iterable[Entities] | AsyncIterable[Entities],
+        feature_service: str | None = None,
+        max_age: timedelta | None = None,
+        stale: Stale = "null",
+    ) -> AsyncIterator[StreamedAnswer]:
+        """Look up many batches over one call; as `FeatureClient.stream_online_features`."""
+        question = Question.of(features, feature_service, entities={}, max_age=max_age, stale=stale)
+        stream = AsyncFeatureStream(self._connections, self._conversation, self._run)
+        return stream.answers(question, entities)
 
     async def get_contracts(
         self, features: Asked | Iterable[Asked] | None = None, *, feature_service: str | None = None

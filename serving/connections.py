@@ -15,7 +15,7 @@ from ..contract.errors import (
     ServerError,
 )
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
-from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
+from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures, RawStreamReply
 from .conversation import Request
 from .retries import Attempts, RetryBudget
 from .status_codes import REFUSALS
@@ -53,6 +53,7 @@ class Connections:
 
     Attributes:
         server: Its address.
+        timeout: How long a caller waits, in seconds.
         metadata: What every call carries.
         channels: To be closed at the end.
     """
@@ -77,7 +78,7 @@ class Connections:
             raise InvalidArgumentError(
                 argument="channels", problem=f"it is {channels}", remedy="give 1 or more"
             )
-        self.server, self._timeout = server, timeout.total_seconds()
+        self.server, self.timeout = server, timeout.total_seconds()
         self.metadata = _metadata(caller)
         self._budget = RetryBudget(retries)
         self.channels: Sequence[Any] = [
@@ -87,15 +88,20 @@ class Connections:
             for _ in range(channels)
         ]
         self._methods = cycle([_methods(channel) for channel in self.channels])
+        self._streams = cycle([_stream(channel) for channel in self.channels])
         self._is_closed = False
 
     def method(self, request: Request) -> _Method:
         """What makes this call, on the channel whose turn it is."""
         return next(self._methods)[type(request)]
 
+    def stream(self) -> _Method:
+        """What makes a streaming call, on the channel whose turn it is."""
+        return next(self._streams)
+
     def attempts(self) -> Attempts:
         """Begin what a caller waits for."""
-        return Attempts(self._budget, self._timeout)
+        return Attempts(self._budget, self.timeout)
 
     def pause_after(self, error: grpc.RpcError, attempts: Attempts) -> float:
         """How long to wait before a failed call is made again, in seconds.
@@ -106,8 +112,14 @@ class Connections:
         """
         pause = None if self._is_closed else attempts.pause_after(error.code())
         if pause is None:
-            raise _answered_with(error, self.server) from error
+            raise self.failure(error.code(), error.details() or "") from error
         return pause
+
+    def failure(self, code: grpc.StatusCode, reason: str) -> HeadraceError:
+        """What a failed call means to the caller."""
+        if code in REFUSALS:
+            return RefusedRequestError(code=code.name, reason=reason)
+        return ServerError(server=self.server, code=code.name, reason=reason)
 
     def closing(self) -> Sequence[Any]:
         """The channels, to be closed: what is cancelled from now on, the caller asked for."""
@@ -126,6 +138,14 @@ def _methods(channel: Any) -> dict[type[Message], _Method]:  # noqa: ANN401  # o
     }
 
 
+def _stream(channel: Any) -> _Method:  # noqa: ANN401  # as above
+    return channel.stream_stream(
+        f"/{_SERVICE}/StreamOnlineFeatures",
+        request_serializer=pb.StreamOnlineFeaturesRequest.SerializeToString,
+        response_deserializer=RawStreamReply.FromString,
+    )
+
+
 def _metadata(caller: str | None) -> tuple[tuple[str, str], ...]:
     if caller is None:
         return ()
@@ -136,11 +156,3 @@ def _metadata(caller: str | None) -> tuple[tuple[str, str], ...]:
             remedy="name who asks in printable ASCII, such as 'checkout-model'",
         )
     return (("headrace-caller", caller),)
-
-
-def _answered_with(error: grpc.RpcError, server: str) -> HeadraceError:
-    """What a failed call means to the caller."""
-    code, reason = error.code(), error.details() or ""
-    if code in REFUSALS:
-        return RefusedRequestError(code=code.name, reason=reason)
-    return ServerError(server=server, code=code.name, reason=reason)

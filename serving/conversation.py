@@ -51,6 +51,22 @@ class ServiceContract:
     columns: tuple[FeatureColumn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question with all that its answer is read by.
+
+    Attributes:
+        service_id: Of the feature service as it is remembered; empty where features are named.
+        columns: Join key values, typed.
+    """
+
+    question: Question
+    references: _References
+    service_id: str
+    columns: Columns
+    request: pb.GetOnlineFeaturesRequest
+
+
 class Conversation:
     """One client's side; several threads may use it, and at worst ask for a contract twice."""
 
@@ -70,21 +86,43 @@ class Conversation:
             ServerError: Servers behind one address keep contradicting each other.
         """
         for _ in range(_ATTEMPTS):
-            references, service_id = yield from self._references(question)
-            columns = yield from self._columns(question, references)
-            response: RawOnlineFeatures = yield question.request(columns)
-            if response.service_id == service_id:
-                groups = yield from self._group_rows(response)
-                return OnlineFeatures(
-                    columns,
-                    self._answer_columns(references, groups),
-                    groups,
-                    answered_at=response.answered_at,
-                    stale=question.stale,
-                )
-            self._services.pop(question.feature_service, None)
+            prepared = yield from self.prepare(question)
+            response: RawOnlineFeatures = yield prepared.request
+            answer = yield from self.answer(prepared, response)
+            if answer is not None:
+                return answer
         reason = f"feature service {question.feature_service!r} changed with every call"
         raise ServerError(server=self._server, code="ABORTED", reason=reason)
+
+    def prepare(self, question: Question) -> Exchange[Prepared]:
+        """Make the request of a question; contracts that are not remembered are asked for.
+
+        Raises:
+            RequestError: The question cannot be answered as asked.
+        """
+        references, service_id = yield from self._references(question)
+        columns = yield from self._columns(question, references)
+        return Prepared(question, references, service_id, columns, question.request(columns))
+
+    def answer(
+        self, prepared: Prepared, response: RawOnlineFeatures
+    ) -> Exchange[OnlineFeatures | None]:
+        """What a response means; `None`: its service has changed, so that it is to be asked again.
+
+        Raises:
+            RequestError: The contract that it names cannot be had.
+        """
+        if response.service_id != prepared.service_id:
+            self._services.pop(prepared.question.feature_service, None)
+            return None
+        groups = yield from self._group_rows(response)
+        return OnlineFeatures(
+            prepared.columns,
+            self._answer_columns(prepared.references, groups),
+            groups,
+            answered_at=response.answered_at,
+            stale=prepared.question.stale,
+        )
 
     def contracts(
         self, features: Asked | Iterable[Asked] | None, feature_service: str | None

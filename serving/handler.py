@@ -31,6 +31,7 @@ class Handler:
 
     Attributes:
         snapshot: The catalogue in force; `None` until it was read once.
+        admission: Who may ask how often.
         clock: By which ages are judged.
         refreshed_at: When the catalogue was last read, in seconds of the monotonic clock.
     """
@@ -46,7 +47,7 @@ class Handler:
     ) -> None:
         """Begin without a catalogue; the first request reads it if no `refresh` did."""
         self._namespace, self._limits, self._observer = namespace, limits, observer
-        self._admission = admission or Admission(RateLimits())
+        self.admission = admission or Admission(RateLimits())
         self.clock = clock
         self.snapshot: Snapshot | None = None
         self.refreshed_at: float | None = None
@@ -91,7 +92,7 @@ class Handler:
 
         snapshot, lookup = yield from self._resolve(plan)
         for group in snapshot.select(query.features, query.service).groups:
-            self._admission.admit_rows(group.spec.name, query.entity_count)
+            self.admission.admit_rows(group.spec.name, query.entity_count)
         values = yield lookup.keys
         answer = lookup.answer(values, self._now_us())
         if answer.doubtful:

@@ -96,6 +96,7 @@ class Metrics:
         self._batch_seconds = Histogram(_CALL_SECONDS)
         self._breaker, self._breaker_changes = "closed", 0
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._events: Callable[[], Mapping[str, int]] = dict
         self._group_ages: Mapping[str, float] = {}
         self._transport = transport
         self._registry = CollectorRegistry()
@@ -138,6 +139,10 @@ class Metrics:
     def gauge(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read at each scrape, from the thread that scrapes."""
         self._gauges.append((name, documentation, read))
+
+    def events(self, read: Callable[[], Mapping[str, int]]) -> None:
+        """Show what happened with the store and how often, as it stands at each scrape."""
+        self._events = read
 
     def exposition(self, accept: str, ages: Mapping[str, float]) -> tuple[bytes, str]:
         """Everything in the format that a scraper's `Accept` header asks for, and its name.
@@ -236,7 +241,12 @@ class Metrics:
             "headrace_store_breaker_changes", "How often the breaker changed its state."
         )
         changes.add_metric((), self._breaker_changes)
-        yield from (state, changes)
+        events = CounterMetricFamily(
+            "headrace_store_events", "What happened with the store.", labels=("event",)
+        )
+        for name, count in self._events().items():
+            events.add_metric((name,), count)
+        yield from (state, changes, events)
 
     def _read_gauges(self) -> Iterable[Metric]:
         yield group_age_metric(self._group_ages)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from .handler import Handler
@@ -128,6 +129,13 @@ def _watch(metrics: "Metrics", transport: Transport) -> None:
             lambda: engine.waiting_readings
         ),
         ("store_waiting_keys", "Keys that wait to be sent."): lambda: engine.waiting_keys,
+        ("store_unavailable_servers", "Servers that are not asked: they did not answer."): (
+            lambda: len(engine.unavailable)
+        ),
+        ("store_cache_bytes", "What is kept of what the store has told."): (
+            lambda: sum(cache.bytes for cache in engine.caches)
+        ),
     }
+    metrics.events(lambda: asdict(engine.counters))
     for (name, documentation), read in gauges.items():
         metrics.gauge(f"headrace_{name}", documentation, read)

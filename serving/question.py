@@ -1,7 +1,7 @@
 """What a caller asks of a client: features or a feature service, for whom, and how old."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
@@ -74,6 +74,10 @@ class Question:
                 argument="max_age", problem=f"it is {max_age!r}", remedy="give a timedelta"
             )
         return cls(names, feature_service or "", _readable_twice(entities), max_age, stale)
+
+    def about(self, entities: Entities) -> "Question":
+        """The same question about others."""
+        return replace(self, entities=_readable_twice(entities))
 
     def request(self, columns: Columns) -> pb.GetOnlineFeaturesRequest:
         """The message that asks this for these typed columns."""

@@ -74,9 +74,9 @@ class StoreSettings:
 
     Attributes:
         url: Where it is, in one of the forms of `contract.store_address`.
-        timeout: How long one read may take before its calls are UNAVAILABLE and the connection is
-            given up. Longer than a lost packet takes to be sent again (Linux waits 200 ms at
-            least), shorter than a caller waits: nothing else is delayed meanwhile.
+        timeout: How long the store may be silent before the calls that wait for it are UNAVAILABLE
+            and the connection is given up. Longer than a lost packet takes to be sent again (Linux
+            waits 200 ms at least), shorter than a caller waits: nothing else is delayed meanwhile.
         connect_timeout: How long a read waits for a connection, and a probe for its answer.
         flights: Reads in flight at once on each connection.
         keys_at_once: Keys of one command, so that the store stays responsive to others.

@@ -44,7 +44,8 @@ def supervise(settings: Settings, flags: Mapping[str, str | None], file: Path | 
         def serving() -> None:
             sys.stdout.write(f"The feature server listens on {reserved['bind']}\n")
             if "rest.bind" in reserved:
-                sys.stdout.write(f"REST at http://{reserved['rest.bind']}\n")
+                scheme = "http" if settings.tls is None else "https"
+                sys.stdout.write(f"REST at {scheme}://{reserved['rest.bind']}\n")
             sys.stdout.flush()
 
         Supervisor(command, settings.workers, settings.drain).run(serving)

@@ -12,7 +12,6 @@ from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
-from .standing_checks import freshness_check
 from .training import training_set_asset
 
 
@@ -39,8 +38,3 @@ def build_assets(
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
         *(maintenance_asset(each) for each in declarations.tables),
     ]
-
-
-def build_checks(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetChecksDefinition]:
-    """The checks that are steps of their own."""
-    return [freshness_check(group, clock) for group in declarations.groups.values()]

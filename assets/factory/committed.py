@@ -14,7 +14,9 @@ from .approval_check import approval_specs
 from .checks import check_spec
 from .code_references import code_reference
 from .metadata import Metadata, table_metadata
+from .partitions import backfills_in_chunks
 from .pods import op_tags
+from .standing_checks import offline_specs
 from .steps import Event, materialize_partitions
 from .tracing import traced
 
@@ -58,6 +60,7 @@ class Committed:
         return [
             check_spec(self.key, self.partitions, self.schema),
             *approval_specs(self.declared, self.key, self.partitions),
+            *(offline_specs(self.key) if isinstance(self.declared, FeatureGroup) else ()),
         ]
 
     @property
@@ -76,7 +79,7 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         key=each.key,
         deps=each.deps,
         partitions_def=each.partitions,
-        backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
+        backfill_policy=None if each.partitions is None else backfills_in_chunks(),
         check_specs=each.checks,
         output_required=False,
         automation_condition=each.automation,

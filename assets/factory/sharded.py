@@ -19,6 +19,7 @@ from ..shards.computing import commit_shards, compute_shard, plan_shards
 from ..shards.sharding import Shard, shards_of
 from .code_references import code_reference
 from .committed import Committed
+from .partitions import backfills_in_chunks
 from .pods import op_tags
 from .steps import Event, recorded, run_of
 from .tracing import traced, traced_step
@@ -63,7 +64,7 @@ def sharded_asset(each: Committed, group: FeatureGroup) -> dg.AssetsDefinition:
             if dep.partition_mapping is not None
         },
         partitions_def=each.partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=backfills_in_chunks(),
         check_specs=each.checks,
     )
     return asset.map_asset_specs(lambda spec: _described(spec, each))

@@ -1,8 +1,8 @@
 """Checks of a group as a whole, which sensors make every minute: how fresh, whether complete.
 
-They have no partitions, so that a sensor may record them without a run, as often as it likes. A run
-that computes or publishes the group makes them, too: in `online` the step itself does, which has
-the store open, and in `offline` a step of its own, which can be executed by hand.
+They have no partitions, so that a sensor may record them without a run, as often as it likes. The
+steps that commit and publish make them, too, at their end; a step of its own would cost a process
+where each step has one.
 """
 
 from collections.abc import Iterator
@@ -45,20 +45,9 @@ class Finding:
         )
 
 
-def freshness_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefinition:
+def offline_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The check of what is committed."""
-
-    @dg.asset_check(asset=dg.AssetKey(group.offline_path), name=FRESHNESS, description=_FRESH)
-    def fresh(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
-        found = committed_freshness(group, deployment, clock) or _NOTHING
-        return dg.AssetCheckResult(
-            passed=found.passed,
-            severity=found.severity,
-            description=found.description,
-            metadata=found.metadata,
-        )
-
-    return fresh
+    return [dg.AssetCheckSpec(FRESHNESS, asset=key, description=_FRESH)]
 
 
 def online_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -67,6 +56,15 @@ def online_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(FRESHNESS, asset=key, description=_FRESH),
         dg.AssetCheckSpec(COMPLETE, asset=key, description=_WHOLE),
     ]
+
+
+def offline_evaluations(
+    group: FeatureGroup, deployment: Deployment
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What is found of it."""
+    finding = committed_freshness(group, deployment, deployment.environment.clock())
+    if finding is not None:
+        yield finding.evaluation(dg.AssetKey(group.offline_path), FRESHNESS)
 
 
 def online_evaluations(
@@ -138,7 +136,6 @@ def unreachable(group: FeatureGroup, deployment: Deployment) -> Finding | None:
     return Finding(passed=False, description=_GONE)
 
 
-_NOTHING = Finding(passed=False, description="Nothing is committed.")
 _FRESH = (
     "Data age: the newest partition ended no longer ago than the group promises. A backfill of an"
     " older partition does not change it. Severity is WARN while the due partition is being made."

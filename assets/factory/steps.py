@@ -25,6 +25,7 @@ from ..outcomes import Outcome, Run
 from .approval_check import approval_evaluation
 from .checks import evaluation
 from .metadata import Metadata, age_metadata, commit_metadata
+from .standing_checks import offline_evaluations
 
 Event: TypeAlias = (
     dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
@@ -97,6 +98,8 @@ def recorded(
             context.log.error("%s: %s", outcome.partition, outcome.reason, exc_info=outcome.error)
             failed.append(outcome)
         yield from _evaluations(context, declared, partition, outcome)
+    if isinstance(declared, FeatureGroup):
+        yield from offline_evaluations(declared, deployment)
     if failed:
         raise _failure(key, failed, count)
     yield from outputs(context, go_on=not held)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from ...contract.errors import HeadraceError
 from ...contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ...contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
+from ..admission import caller_name
 from ..conversation import Conversation, Exchange, Result
 from ..freshness import group_ages
 from ..handler import Handler
@@ -94,8 +95,15 @@ class Interface:
             return {}
 
     def _admitted(self, method: str, endpoint: Endpoint) -> Endpoint:
-        """The endpoint as long as not too many calls are open; it is timed and counted."""
-        answer = guarded(endpoint)
+        """The endpoint as long as neither callers nor calls are too many; timed and counted."""
+        admission = self._handler.admission
+
+        async def let_in(request: Request) -> Response:
+            if admission.asks_for_callers:
+                admission.admit_call(caller_name(None, request.headers.items()))
+            return await endpoint(request)
+
+        answer = guarded(let_in)
 
         async def answered(request: Request) -> Response:
             started = time.perf_counter()

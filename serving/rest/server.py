@@ -7,11 +7,12 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -20,7 +21,8 @@ from ..handler import Handler
 from ..metrics import Metrics, group_age_metric
 from ..observing import Observer
 from ..reader import Reader
-from ..settings import Settings
+from ..settings import Settings, TlsSettings
+from ..tls import server_credentials
 from .application import Interface
 from .edge import application
 from .operations import descriptions, operations
@@ -64,7 +66,7 @@ class RestServer:
         self._thread: threading.Thread | None = None
 
     def start(self) -> str:
-        """Listen; the address with its real port.
+        """Listen; the URL, with the real port.
 
         Raises:
             PortTakenError: The address is in use.
@@ -72,6 +74,8 @@ class RestServer:
         """
         bind = (self._settings.metrics if self._only_operations else self._settings.rest).bind or ""
         option = "--metrics" if self._only_operations else "--rest"
+        if self._tls is not None:
+            server_credentials(self._tls)  # which says what is wrong with them
         shares_port = self._settings.shares_port and not self._only_operations
         listener = listening_socket(bind, option=option, shares_port=shares_port)
         ready: Future[None] = Future()
@@ -80,7 +84,12 @@ class RestServer:
         )
         self._thread.start()
         ready.result()
-        return f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}"
+        return url(f"{bind.rpartition(':')[0]}:{listener.getsockname()[1]}", self._tls)
+
+    @property
+    def _tls(self) -> TlsSettings | None:
+        """The RPC's; none where only those look who watch the server."""
+        return None if self._only_operations else self._settings.tls
 
     def drain(self) -> None:
         """Refuse new connections from now on; returns at once."""
@@ -147,6 +156,7 @@ class RestServer:
             routes += [*interface.routes(), *descriptions()]
         return uvicorn.Config(
             application(routes),
+            **_secured(self._tls),
             http="h11",  # what is there whatever else is installed
             ws="none",
             loop="asyncio",
@@ -159,6 +169,23 @@ class RestServer:
             backlog=_BACKLOG,
             timeout_graceful_shutdown=int(self._settings.drain.total_seconds()),
         )
+
+
+def url(address: str, tls: TlsSettings | None) -> str:
+    """Where a browser finds what listens at `host:port`."""
+    return f"{'http' if tls is None else 'https'}://{address}"
+
+
+def _secured(tls: TlsSettings | None) -> dict[str, Any]:
+    """What uvicorn is told of certificates."""
+    if tls is None:
+        return {}
+    return {
+        "ssl_certfile": tls.certificate,
+        "ssl_keyfile": tls.key,
+        "ssl_ca_certs": tls.client_ca,
+        "ssl_cert_reqs": ssl.CERT_NONE if tls.client_ca is None else ssl.CERT_REQUIRED,
+    }
 
 
 class _Server(uvicorn.Server):

@@ -5,6 +5,7 @@ asked in the background: at first, when a node says that it does not have a slot
 again and again while a node does not answer.
 """
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle
 from math import inf
@@ -13,7 +14,7 @@ from typing import Any
 
 from hiredis import ReplyError
 
-from ...contract.cluster_slots import of_catalogue, of_primary, slot_of
+from ...contract.cluster_slots import of_primary
 from ...contract.errors import StoreUnavailableError
 from ...contract.store_address import ClusterAddress
 from ..reading import UNREAD
@@ -21,16 +22,15 @@ from .breaker import Breaker, State
 from .cluster_nodes import node_dial, read_slot_map
 from .commands import Gets
 from .gather import Asked, Gather, Share
-from .node import Node, Shared
+from .node import Node
 from .part import Part
 from .servers import Servers
-from .slots import Address, Primary, SlotMap
+from .shared import Shared
+from .slots import Address, Primary, SlotMap, stored_name
 from .ticket import Ticket
 
 _MOST_REDIRECTS = 5
 _ASK_AGAIN_AFTER = 0.5  # seconds, while a node does not answer
-_TAG = 4  # bytes of a row's key
-_NO_TAG = -1
 
 _Rows = Sequence[int]
 _Place = tuple[Address, bool]  # of a node, and whether it is read as a replica
@@ -78,7 +78,7 @@ class Cluster(Servers):
         if self._map is None and self._map_breaker.state != "closed":
             ticket.fail(self._unavailable(self._reason))
             return
-        self._spread(gather, gather.rows(), is_fresh=not self._shared.settings.from_replicas)
+        self._spread(gather, gather.rows(), is_fresh=False)
 
     def again(self, gather: Gather, rows: _Rows) -> None:
         """Ask the primaries."""
@@ -93,6 +93,8 @@ class Cluster(Servers):
             self._moved(share)
             return True
         if len(errors) == len(values):
+            # It may be cut off from the others, which have another primary by now.
+            self._ask_at = min(self._ask_at, monotonic() + _ASK_AGAIN_AFTER)
             share.fail(self._unavailable(str(errors[0])))
             return True
         self._ask(share, values)
@@ -138,7 +140,7 @@ class Cluster(Servers):
         if slots is None:
             self._wait_for_map(gather, rows)
             return
-        by_owner = self._by_owner(slots, gather.ticket.keys, rows)
+        by_owner = slots.by_owner(gather.ticket.keys, rows)
         gather.opened()  # so that shares which end at once do not end the reading
         for owner, its in by_owner.items():
             if owner is None:
@@ -148,23 +150,6 @@ class Cluster(Servers):
                 continue
             self._open(slots, owner, gather, its, is_fresh=is_fresh)
         gather.close()
-
-    def _by_owner(
-        self, slots: SlotMap, keys: list[bytes], rows: _Rows
-    ) -> dict[int | None, list[int]]:
-        if not rows:  # guards alone: those of any node will do
-            return {0: []}
-        owner_of_tag = slots.owner_of_tag
-        found: dict[int | None, list[int]] = {}
-        for at in rows:
-            owner = owner_of_tag.get(keys[at][:_TAG], _NO_TAG)
-            if owner == _NO_TAG:
-                owner = slots.owners[slot_of(_row_name(keys[at]))]
-            if owner in found:
-                found[owner].append(at)
-            else:
-                found[owner] = [at]
-        return found
 
     def _open(
         self, slots: SlotMap, owner: int, gather: Gather, rows: _Rows, *, is_fresh: bool
@@ -179,7 +164,7 @@ class Cluster(Servers):
         if gather.has_rows_only:
             names += [keys[at] for at in rows]
         else:
-            names += [_row_name(keys[at]) for at in rows]
+            names += [stored_name(keys[at]) for at in rows]
         share = Share(gather, rows, names, router=self, is_primary=not place[1])
         share.read(self._node(place), is_fresh=is_fresh)
 
@@ -231,8 +216,9 @@ class Cluster(Servers):
             self._map_breaker.probe()
         known = self._map.addresses() if self._map else []
         ill = {address for (address, _), node in self._nodes.items() if not node.is_available}
-        named = dict.fromkeys((*known, *self._address.nodes))
-        addresses = sorted(named, key=ill.__contains__)
+        addresses = list({*known, *self._address.nodes})
+        random.shuffle(addresses)  # one that is cut off from the others is not to be asked always
+        addresses.sort(key=ill.__contains__)
         settings = self._shared.settings
         self._shared.background.start(
             lambda: read_slot_map(self._address, addresses, settings), self._mapped
@@ -250,7 +236,7 @@ class Cluster(Servers):
             for gather, rows in waiting:
                 self._spread(gather, rows, is_fresh=True)
                 gather.close()
-        if self.unavailable:
+        if self.unavailable or self._map is None or None in self._map.owners:
             self._ask_at = monotonic() + _ASK_AGAIN_AFTER
 
     def _adopt(self, slots: SlotMap) -> None:
@@ -291,7 +277,3 @@ class Cluster(Servers):
 
     def _unavailable(self, reason: str) -> StoreUnavailableError:
         return StoreUnavailableError(store=self._store, reason=reason)
-
-
-def _row_name(key: bytes) -> bytes:
-    return key if key[:1] == b"{" else of_catalogue(key)

@@ -50,8 +50,8 @@ class Mgets:
             return found
         values: list[Any] = []
         for reply in replies:
-            if isinstance(reply, ReplyError):
-                return reply
+            if not isinstance(reply, list):
+                return reply  # type: ignore[no-any-return]  # an error, or no answer to an MGET
             values += reply
         return values
 

@@ -18,9 +18,9 @@ from .background import Background
 from .cache import Cache
 from .cluster import Cluster
 from .counters import Counters
-from .node import Shared
 from .one_server import OneServer
 from .servers import Servers
+from .shared import Shared
 from .ticket import Done, Ticket
 
 

@@ -4,9 +4,8 @@ Group commit without a timer: what arrives while reads are in flight leaves toge
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from math import inf
-from selectors import EVENT_WRITE, BaseSelector
+from selectors import EVENT_WRITE
 from time import monotonic
 from typing import Any
 
@@ -14,31 +13,16 @@ from hiredis import ReplyError
 
 from ...contract.cluster_slots import is_catalogue
 from ...contract.errors import StoreUnavailableError
-from ..observing import Observer
-from ..settings import StoreSettings
-from .background import Background
 from .breaker import Breaker, State
 from .cache import Cache
 from .commands import Commands
 from .connecting import Dial, Wire
-from .counters import Counters
 from .link import Flight, Link
 from .part import Part
-from .queue import Queue, Waiting
+from .queue import Queue
+from .shared import Shared
 
 _HEARTBEAT = 1.0  # seconds
-
-
-@dataclass(slots=True)
-class Shared:
-    """What all servers of one engine have in common."""
-
-    settings: StoreSettings
-    selector: BaseSelector
-    background: Background
-    observer: Observer
-    counters: Counters
-    waiting: Waiting = field(default_factory=Waiting)
 
 
 class Node:
@@ -72,7 +56,7 @@ class Node:
         self._is_connecting = self._is_closed = False
         self._connected_by = inf
         self._reason = ""
-        self._heard_at = 0.0
+        self._heard_at = 0.0  # when anything came last
 
     @property
     def is_available(self) -> bool:
@@ -126,9 +110,17 @@ class Node:
         link = self._link
         if link is None:
             return
+        self._heard_at = monotonic()
         finished, problem = link.receive()
-        for flight in finished:
-            self._arrived(flight)
+        for place, flight in enumerate(finished):
+            if not self._arrived(flight):
+                self._drop(link)
+                untold = (*finished[place:], *link.flights)
+                self._give_up(
+                    "it answered something else than what it was asked",
+                    [part for each in untold for part in each.parts],
+                )
+                return
         if problem is None and mask & EVENT_WRITE and self._link is link:
             try:
                 link.written()
@@ -149,7 +141,7 @@ class Node:
         link = self._link
         if now >= self._heartbeat_at():
             self._ping(now)
-        elif link is not None and link.flights and now >= link.flights[0].sent_at + self._timeout:
+        elif link is not None and now >= self._reply_by():
             self._shared.counters.timeouts += 1
             self._drop(link)
             reason = f"no reply within {self._timeout:g} s"
@@ -157,10 +149,8 @@ class Node:
 
     def next_event(self) -> float:
         """When `check` has to be called at the latest, in monotonic seconds."""
-        soonest = min(self.breaker.probe_at, self._connected_by, self._heartbeat_at())
-        if self._link is not None and self._link.flights:
-            return min(soonest, self._link.flights[0].sent_at + self._timeout)
-        return soonest
+        soonest = min(self.breaker.probe_at, self._connected_by)
+        return min(soonest, self._heartbeat_at(), self._reply_by())
 
     def parts(self) -> Iterator[Part]:
         """Every part that waits or is in flight."""
@@ -195,6 +185,13 @@ class Node:
         except OSError as error:
             self._lost(_reason(error))
 
+    def _reply_by(self) -> float:
+        """When more must have come of a reply: a long one may take longer as a whole."""
+        link = self._link
+        if link is None or not link.flights:
+            return inf
+        return max(link.flights[0].sent_at, self._heard_at) + self._timeout
+
     def _heartbeat_at(self) -> float:
         """When a connection whose silence would be taken for "nothing has changed" is tried."""
         link = self._link
@@ -218,24 +215,26 @@ class Node:
             if isinstance(value, bytes) and key not in beaten and not is_catalogue(key):
                 cache.fill(key, value)
 
-    def _arrived(self, flight: Flight) -> None:
+    def _arrived(self, flight: Flight) -> bool:
+        """Hand values over; whether they are what was asked for, and the next ones may be, too."""
         if not flight.parts:
-            self._heard_at = monotonic()
-            return
+            return True
         values = self._commands.values(flight.replies, flight.parts)
         if isinstance(values, ReplyError):
             error = self._unavailable(str(values))
             for part in flight.parts:
                 part.fail(error)
-            return
-        self._heard_at = monotonic()
-        self._shared.observer.batch(len(values), len(flight.parts), self._heard_at - flight.sent_at)
+            return True
+        if type(values) is not list or len(values) != sum(len(each.keys) for each in flight.parts):
+            return False
+        self._shared.observer.batch(len(values), len(flight.parts), monotonic() - flight.sent_at)
         self._fill(flight, values)
         at = 0
         for part in flight.parts:
             until = at + len(part.keys)
             part.receive(values[at:until])
             at = until
+        return True
 
     def _connect(self) -> None:
         if self._is_connecting or self._is_closed:

@@ -6,9 +6,10 @@ from typing import Any
 from .commands import Mgets
 from .connecting import dial_of, replica_dial_of
 from .gather import Gather, Share
-from .node import Node, Shared
+from .node import Node
 from .part import Part
 from .servers import Servers
+from .shared import Shared
 from .ticket import Ticket
 
 

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from ...contract.cluster_slots import SLOT_OF_TAG, SLOTS, primary_tag
+from ...contract.cluster_slots import SLOT_OF_TAG, SLOTS, of_catalogue, primary_tag, slot_of
 from ...contract.keys import TAGS
 
 Address: TypeAlias = tuple[str, int]
+
+_TAG = 4  # bytes of a row's key
+_NO_TAG = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,27 @@ class SlotMap:
         """Every node, primaries first."""
         replicas = [address for primary in self.primaries for address in primary.replicas]
         return [*(primary.address for primary in self.primaries), *replicas]
+
+    def by_owner(self, keys: Sequence[bytes], rows: Sequence[int]) -> dict[int | None, list[int]]:
+        """The places of keys that are no guards, by those of the primaries that have them."""
+        if not rows:  # guards alone: those of any node will do
+            return {0: []}
+        owner_of_tag = self.owner_of_tag
+        found: dict[int | None, list[int]] = {}
+        for at in rows:
+            owner = owner_of_tag.get(keys[at][:_TAG], _NO_TAG)
+            if owner == _NO_TAG:
+                owner = self.owners[slot_of(stored_name(keys[at]))]
+            if owner in found:
+                found[owner].append(at)
+            else:
+                found[owner] = [at]
+        return found
+
+
+def stored_name(key: bytes) -> bytes:
+    """The name in a Cluster of a key that is no guard."""
+    return key if key[:1] == b"{" else of_catalogue(key)
 
 
 def slot_map(reply: Sequence[Any], asked: Address) -> SlotMap:

@@ -1,11 +1,14 @@
 """One reading that an engine runs, as its submitter holds it."""
 
+import logging
 from collections.abc import Callable
 from typing import Generic
 
 from ...contract.errors import DeadlineExceededError, StoreUnavailableError
 from ..reading import Keys, Reading, Result, Values
 from .part import Part
+
+_LOG = logging.getLogger("headrace.serving")
 
 Done = Callable[[Result | Exception], None]
 
@@ -74,4 +77,7 @@ class Ticket(Part, Generic[Result]):
     def finish(self, result: Result | Exception) -> None:
         """Tell the submitter, once."""
         self.is_over = True
-        self._done(result)
+        try:
+            self._done(result)
+        except Exception:  # noqa: BLE001  # the readings of the same batch are not to suffer
+            _LOG.exception("the result of a reading could not be taken")

@@ -23,7 +23,7 @@ from ..status_codes import status_of
 from ..store.engine import Engine
 from ..tls import server_credentials
 from .addresses import check_address, taken
-from .aio_streams import FeatureStreams, deadline_of, reflect, watch
+from .aio_streams import Draining, FeatureStreams, deadline_of, reflect, watch
 from .channel_arguments import channel_arguments, open_at_most
 from .methods import REFLECTION_SERVICES, SERVICE, Unary, unary_methods
 from .reflection import Reflection
@@ -65,7 +65,8 @@ class AioServer:
             observer=observer,
         )
         self.health = Health(frozenset({SERVICE}))
-        self._streams = FeatureStreams(self._reader, self.handler, self._observer)
+        self._draining = Draining()
+        self._streams = FeatureStreams(self._reader, self.handler, self._observer, self._draining)
         self._open_calls = self._open_streams = self._open_watches = 0
         self._refreshing: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -116,7 +117,7 @@ class AioServer:
     async def stop(self) -> None:
         """Say NOT_SERVING, refuse new calls, let those in flight finish, then close everything."""
         self.health.close()
-        self._streams.drain()
+        self._draining.begin()
         await self._server.stop(self._settings.drain.total_seconds())
         if self._refreshing is not None:
             self._refreshing.cancel()
@@ -216,12 +217,11 @@ class AioServer:
             self._open_watches -= 1
 
     async def _reflect(
-        self, reflection: Reflection, requests: AsyncIterator[bytes], context: _Context
-    ) -> AsyncIterator[bytes]:
+        self, reflection: Reflection, _requests: AsyncIterator[bytes], context: _Context
+    ) -> None:
         await self._begin_watch(context)
         try:
-            async for answer in reflect(reflection, requests, context):
-                yield answer
+            await reflect(reflection, self._draining, context)
         finally:
             self._open_watches -= 1
 

@@ -23,17 +23,49 @@ _DUE_AT_MOST = 16
 Context = grpc.aio.ServicerContext
 
 
+class Draining:
+    """Whether the server drains; open streams are told so."""
+
+    def __init__(self) -> None:
+        """Begin as not draining."""
+        self._begun = asyncio.Event()
+
+    def begin(self) -> None:
+        """Read no more from any stream."""
+        self._begun.set()
+
+    async def messages(self, context: Context) -> AsyncIterator[bytes]:
+        """What a client sends, until it closes its side or the server drains."""
+        begun = asyncio.create_task(self._begun.wait())
+        try:
+            while True:
+                reading = asyncio.ensure_future(_read(context))
+                await asyncio.wait({reading, begun}, return_when=asyncio.FIRST_COMPLETED)
+                if not reading.done():
+                    reading.cancel()
+                    return
+                raw = reading.result()
+                if raw is None:
+                    return
+                yield raw
+        finally:
+            begun.cancel()
+
+    async def end(self, context: Context) -> None:
+        """End a stream whose messages have ended: with an error if that was the server's doing."""
+        if self._begun.is_set():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, DRAINING)
+
+
 class FeatureStreams:
     """All `StreamOnlineFeatures` calls of a server."""
 
-    def __init__(self, reader: Reader, handler: Handler, observer: Observer) -> None:
+    def __init__(
+        self, reader: Reader, handler: Handler, observer: Observer, draining: Draining
+    ) -> None:
         """Answer with a handler."""
         self._reader, self._handler, self._observer = reader, handler, observer
-        self._draining = asyncio.Event()
-
-    def drain(self) -> None:
-        """Answer what was read, then end every call."""
-        self._draining.set()
+        self._draining = draining
 
     async def serve(self, context: Context, admit: Callable[[], None]) -> None:
         """Answer one call until the client closes its side.
@@ -53,27 +85,12 @@ class FeatureStreams:
             finally:
                 due.release()
 
-        draining = asyncio.create_task(self._draining.wait())
-        try:
-            async with asyncio.TaskGroup() as answers:
-                while (raw := await self._next(context, due, draining)) is not None:
-                    answers.create_task(answer(raw))
-        finally:
-            draining.cancel()
-        if self._draining.is_set():
-            await context.abort(grpc.StatusCode.UNAVAILABLE, DRAINING)
-
-    async def _next(
-        self, context: Context, due: asyncio.Semaphore, draining: "asyncio.Task[bool]"
-    ) -> bytes | None:
-        """The next message; `None` when none will come, or none is to be read any more."""
-        await due.acquire()
-        reading = asyncio.ensure_future(_read(context))
-        await asyncio.wait({reading, draining}, return_when=asyncio.FIRST_COMPLETED)
-        if not reading.done():
-            reading.cancel()
-            return None
-        return reading.result()
+        async with asyncio.TaskGroup() as answers:
+            async for raw in self._draining.messages(context):
+                answers.create_task(answer(raw))
+                # Nothing more is read while this many answers are due or not sent yet.
+                await due.acquire()
+        await self._draining.end(context)
 
     async def _answered(self, raw: bytes, admit: Callable[[], None], deadline: float) -> bytes:
         started = time.monotonic()
@@ -115,16 +132,15 @@ async def watch(health: Health, raw: bytes, context: Context) -> AsyncIterator[b
         health.watchers.discard(changed.set)
 
 
-async def reflect(
-    reflection: Reflection, requests: AsyncIterator[bytes], context: Context
-) -> AsyncIterator[bytes]:
+async def reflect(reflection: Reflection, draining: Draining, context: Context) -> None:
     """`ServerReflectionInfo`: an answer to every message."""
-    async for raw in requests:
+    async for raw in draining.messages(context):
         try:
             answer = reflection.answer(raw)
         except HeadraceError as error:
             await context.abort(*status_of(error))
-        yield answer
+        await context.write(answer)
+    await draining.end(context)
 
 
 def deadline_of(context: Context) -> float:

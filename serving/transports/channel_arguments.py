@@ -4,7 +4,7 @@ from ..settings import Limits
 
 _KEEPALIVE_MILLISECONDS = 60_000
 _PINGS_APART_MILLISECONDS = 10_000
-_PENDING, _PENDING_AT_MOST = 200, 500
+_PENDING, _PENDING_AT_MOST = 1_000, 3_000
 _SPARE_CALLS = 512
 
 
@@ -28,7 +28,8 @@ def channel_arguments(limits: Limits, *, shares_port: bool) -> list[tuple[str, i
         ("grpc.so_reuseport", int(shares_port)),
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.max_concurrent_streams", open_at_most(limits)),  # of one connection
-        # Calls that nobody has taken yet are refused beyond these, at no cost to Python.
+        # Beyond these, calls that nobody has taken yet are shed at no cost to Python, but with the
+        # status CANCELLED: a last resort, of which a burst of honest calls must stay clear.
         ("grpc.server.max_pending_requests", _PENDING),
         ("grpc.server.max_pending_requests_hard_limit", _PENDING_AT_MOST),
         # Peers that vanished without a word give their descriptor back within two minutes.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("headrace.serving")
 
-_REQUESTS = 128
+_REQUESTS = 512
 _STORE_TURN_SECONDS = 0.0005
 _SWEEP_SECONDS = 0.05
 _CHECK = f"/{HEALTH_SERVICE}/Check".encode()

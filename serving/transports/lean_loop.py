@@ -10,9 +10,8 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from .completion_queue import CompletionQueue, Server
 
@@ -25,8 +24,7 @@ _LAST_EVENTS_SECONDS = 1.0
 _YEARS_SECONDS = 3.2e8
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A call whose headers have come.
 
     Attributes:

@@ -26,7 +26,8 @@ def operated(chosen: Settings, transport: str) -> Iterator[Operated]:
     operation = Operation(chosen, transport)
     run = _lean if transport == "lean" else _aio
     with run(chosen, operation) as running:
-        yield running
+        hosts = {what: where.partition("://")[2] for what, where in running.others.items()}
+        yield Operated(running.address, hosts)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from headrace.serving.transports.lean import LeanServer
 from headrace.tests.serving.publishing import NOW
 
 _PATIENCE_SECONDS = 60
+_PATIENCE = timedelta(seconds=5)
 _Result = TypeVar("_Result")
 
 
@@ -29,7 +30,8 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
     """A server on a free port, at the frozen instant of the tests."""
     chosen: dict[str, Any] = {
         "bind": "127.0.0.1:0",
-        "store": StoreSettings(url, timeout=timedelta(seconds=5)),
+        # Longer than a busy machine takes; what is tested of them sets them itself.
+        "store": StoreSettings(url, timeout=_PATIENCE, connect_timeout=_PATIENCE),
         "namespace": "default",
         "clock": lambda: Clock(NOW),
         "refresh_every": timedelta(milliseconds=50),

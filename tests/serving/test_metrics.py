@@ -3,6 +3,7 @@
 import math
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -12,19 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from headrace.contract.clock import Clock
 from headrace.contract.feature_group import Online
 from headrace.contract.order import FIRST, Order, encode_order
 from headrace.contract.rows import to_microseconds
+from headrace.contract.store_address import cluster_address
 from headrace.contract.store_keys import watermark_key
+from headrace.resources.offline.offline_store import OfflineStore
+from headrace.resources.online.cluster_store import ClusterStore
 from headrace.serving.client import FeatureClient
 from headrace.serving.freshness import group_ages
+from headrace.serving.handler import Handler
 from headrace.serving.metrics import Histogram, Metrics
-from headrace.serving.settings import MetricsSettings
+from headrace.serving.settings import Limits, MetricsSettings
+from headrace.tests.resources.online.publishing import Stage, day, group_of
 from headrace.tests.serving import answering
 from headrace.tests.serving.operating import operated
 from headrace.tests.serving.publishing import NOW, Memory, Publisher, group
 from headrace.tests.serving.rest.asking import ask
 from headrace.tests.serving.running import settings
+from headrace.tests.serving.store.driving import engine, result
+from headrace.tests.valkey_cluster import cluster
+from headrace.tests.valkey_processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,7 +196,37 @@ def test_what_the_rpc_answers_is_shown_over_http(
     assert value("open_calls") == 1
     assert (value("store_waiting_readings"), value("store_waiting_keys")) == (0, 0)
     assert 0 <= value("catalogue_age_seconds") < 60
+    assert (value("store_unavailable_servers"), value("store_cache_bytes")) == (0, 0)
+    assert value("store_events_total", event="keys") >= 6
+    assert value("store_events_total", event="timeouts") == 0
     build = next(dict(labels) for name, labels in got if name == "headrace_build_info")
     assert build["transport"] == transport
     assert any(name.startswith("process_") for name, _ in got)
     assert features == 404
+
+
+@pytest.mark.server
+@pytest.mark.slow
+def test_groups_of_a_cluster_have_ages_too(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        nodes = cluster(processes)
+        address = cluster_address(nodes.url)
+        assert address is not None
+        with (
+            ClusterStore(address, nodes.url, "test") as online,
+            engine(nodes.url) as reader,
+        ):
+            offline = OfflineStore(str(tmp_path / "offline"))
+            for kind in (Online.SNAPSHOT, Online.UPSERT):
+                made = Stage(group_of(kind, name=f"spend_{kind}"), online, offline)
+                hour = (5,) if kind is Online.UPSERT else ()
+                made.commit(1, [(household, *hour, 1.0) for household in range(50)])
+                made.publish(1)
+            handler = Handler("test", Limits(), Clock(day(4)))
+            result(reader, handler.refresh())
+
+            ages = result(reader, group_ages(handler))
+
+    assert ages.keys() == {"spend_snapshot@1", "spend_upsert@1"}
+    assert ages["spend_snapshot@1"] == 2 * 86400
+    assert ages["spend_upsert@1"] == 3 * 86400 - 5 * 3600

@@ -38,13 +38,13 @@ def rest_settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any 
 
 @contextmanager
 def rest_served(chosen: Settings, handler: Handler | None = None) -> Iterator[str]:
-    """A REST server in a thread of this process; its address."""
+    """A REST server in a thread of this process; its address, without the scheme."""
     metrics = Metrics()
     answering = handler or Handler(
         chosen.namespace, chosen.limits, chosen.clock(), observer=metrics
     )
     server = RestServer(chosen, answering, metrics=metrics, observer=metrics)
-    address = server.start()
+    address = server.start().partition("://")[2]
     try:
         yield address
     finally:

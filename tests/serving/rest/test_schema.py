@@ -88,7 +88,7 @@ def test_a_short_fuzz_finds_no_failure(published: str, tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 def test_a_long_fuzz_finds_no_failure(published: str, tmp_path: Path) -> None:
     """Also not with names that do not exist: the schema cannot know which do."""
-    arguments = ("--phases=coverage,fuzzing", "--max-examples=1000")
+    arguments = ("--phases=coverage,fuzzing", "--max-examples=300")
 
     fuzzed(published, tmp_path, narrowed(), *arguments)
     fuzzed(

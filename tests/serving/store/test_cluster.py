@@ -24,7 +24,7 @@ from headrace.serving.store.engine import Engine
 from headrace.tests.resources.online.publishing import Stage, day, group_of
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.running import server_process
-from headrace.tests.serving.store.driving import calls, engine, poll_until, result
+from headrace.tests.serving.store.driving import calls, engine, poll_until, read, result
 from headrace.tests.valkey_cluster import Cluster, cluster, say
 from headrace.tests.valkey_processes import Process, Processes, until
 
@@ -256,3 +256,22 @@ def test_replicas_are_read_and_what_they_lack_is_read_of_their_primaries(
 
 def gets(node: Process) -> int:
     return calls(node.client, "get")
+
+
+def test_cached_answers_are_those_of_the_cluster(
+    nodes: Cluster, stage: Stage, handler: Handler
+) -> None:
+    with engine(nodes.url, cache_bytes=1 << 20) as reader:
+        look_up(reader, handler)
+        sent = reader.counters.keys
+        first = look_up(reader, handler)
+        sent_again = reader.counters.keys - sent
+        stage.commit(2, [(household, 2.0) for household in HOUSEHOLDS[:150]])
+        stage.publish(2)
+        for household in HOUSEHOLDS:  # comes back behind all that its node had to say
+            result(reader, read(stage.key(household)[:4] + b"nothing"))
+        second = look_up(reader, handler)
+
+    assert first == expected(present=set(HOUSEHOLDS))
+    assert sent_again == 0
+    assert second == {**dict.fromkeys(HOUSEHOLDS), **dict.fromkeys(HOUSEHOLDS[:150], 2.0)}

@@ -4,7 +4,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from math import inf
@@ -33,7 +33,8 @@ from headrace.tests.serving.store.driving import (
     results,
 )
 from headrace.tests.valkey import environment_of
-from headrace.tests.valkey_processes import Processes
+from headrace.tests.valkey_cluster import say
+from headrace.tests.valkey_processes import Processes, free_port
 
 pytestmark = pytest.mark.server
 
@@ -242,6 +243,49 @@ def test_a_store_that_hangs_is_given_up_and_asked_by_nobody_until_a_probe_succee
     assert reader.is_available
 
 
+def test_a_reply_may_take_longer_than_the_store_may_be_silent() -> None:
+    """Of many keys it does, over a slow network."""
+    pieces = [b"*2\r\n$1\r\n", b"a\r\n", b"$1\r\n", b"b", b"\r\n"]
+    with drips(pieces, seconds=0.4) as url, engine(url, seconds=1) as reader:
+        assert result(reader, read(b"a", b"b")) == [b"a", b"b"]
+
+    assert reader.counters.timeouts == 0
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"!garbage\r\n",
+        b"+OK\r\n",
+        b"$-1\r\n",
+        b"*1\r\n$1\r\n1\r\n",
+        b"*2\r\n$1\r\n1\r\n$-1\r\n" * 2,
+    ],
+)
+def test_a_store_that_answers_something_else_is_unavailable(nonsense: bytes) -> None:
+    """Whatever comes behind that may be anybody's."""
+    with drips([nonsense], seconds=0) as url, engine(url) as reader:
+        found = results(reader, read(b"a", b"b"), read(b"c"))
+
+        assert [type(each) for each in found] == [StoreUnavailableError] * 2
+
+
+def test_a_result_that_cannot_be_taken_harms_no_other_reading(
+    valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Values | Exception) -> None:
+        raise ValueError
+
+    found: list[Values | Exception] = []
+    with engine(valkey_url) as reader:
+        reader.submit(read(b"a"), refuse)
+        reader.submit(read(b"b"), found.append)
+        poll_until(reader, lambda: found)
+
+    assert found == [[None]]
+    assert "could not be taken" in caplog.text
+
+
 def test_a_store_that_is_gone_is_found_again_without_being_asked(tmp_path: Path) -> None:
     """Health looks at the engine, and no call has to fail for it to notice."""
     environment = environment_of(tmp_path)
@@ -257,6 +301,26 @@ def test_a_store_that_is_gone_is_found_again_without_being_asked(tmp_path: Path)
             assert result(reader, read(b"a")) == [None]
 
 
+def test_a_cluster_that_is_not_there_is_unavailable_until_it_is(tmp_path: Path) -> None:
+    port = free_port()
+    with engine(f"redis+cluster://:secret@127.0.0.1:{port}") as reader:
+        with pytest.raises(StoreUnavailableError) as unavailable:
+            result(reader, read(b"{AA}row"))
+        assert not reader.is_available
+        refused: list[Values | Exception] = []
+        reader.submit(read(b"{AA}row"), refused.append)
+        with Processes(tmp_path) as processes:
+            node = processes.start("--cluster-enabled", "yes", port=port, password="secret")  # noqa: S106
+            say(node, "ADDSLOTSRANGE", 0, 16383)
+            poll_until(reader, lambda: reader.is_available)
+            found = healed(reader, lambda: read(b"{AA}row"))
+
+    assert found == [None]
+    assert isinstance(refused[0], StoreUnavailableError)
+    assert f"redis+cluster://127.0.0.1:{port}" in str(unavailable.value)
+    assert "secret" not in str(unavailable.value)
+
+
 def test_connecting_to_a_server_that_accepts_nobody_holds_nobody_up() -> None:
     """A full backlog drops what asks to connect, so that connecting takes as long as it may."""
     with ExitStack() as stack:
@@ -269,7 +333,7 @@ def test_connecting_to_a_server_that_accepts_nobody_holds_nobody_up() -> None:
                 waiting.connect(address)
         found: list[Values | Exception] = []
         reader = stack.enter_context(
-            engine(f"redis://127.0.0.1:{address[1]}", connect_timeout=timedelta(seconds=3))
+            engine(f"redis://127.0.0.1:{address[1]}", connect_timeout=timedelta(seconds=1))
         )
         started = time.monotonic()
         reader.submit(read(b"a"), found.append)
@@ -339,20 +403,47 @@ def test_what_still_runs_when_the_engine_is_closed_is_unavailable(valkey_url: st
 
 
 @contextmanager
+def drips(pieces: list[bytes], *, seconds: float) -> Iterator[str]:
+    """A store that sends the reply to a read piece by piece."""
+
+    def answer(client: socket.socket, received: bytes) -> None:
+        for piece in pieces if b"MGET" in received else ():
+            time.sleep(seconds)
+            client.sendall(piece)
+
+    with scripted(answer) as url:
+        yield url
+
+
+@contextmanager
 def breaks(*, after_mgets: int) -> Iterator[str]:
     """A store whose connections break at the MGET after so many; each is answered `1`."""
+    answered = dict[int, int]()
+
+    def answer(client: socket.socket, received: bytes) -> None:
+        number = client.fileno()
+        for _ in range(received.count(b"MGET")):
+            if answered.setdefault(number, 0) == after_mgets:
+                del answered[number]
+                client.shutdown(socket.SHUT_RDWR)
+                return
+            client.sendall(b"*1\r\n$1\r\n1\r\n")
+            answered[number] += 1
+
+    with scripted(answer) as url:
+        yield url
+
+
+@contextmanager
+def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[str]:
+    """A store that lets everybody connect, and then answers so."""
 
     def serve(client: socket.socket) -> None:
-        answered = 0
         with client, suppress(OSError):
             while received := client.recv(65536):
-                for _ in range(received.count(b"MGET")):
-                    if answered == after_mgets:
-                        return
-                    client.sendall(b"*1\r\n$1\r\n1\r\n")
-                    answered += 1
-                client.sendall(b"+OK\r\n" * (received.count(b"\r\nSETINFO\r\n")))
-                client.sendall(b"+PONG\r\n" * (received.count(b"\r\nPING\r\n")))
+                client.sendall(b"+OK\r\n" * received.count(b"\r\nSETINFO\r\n"))
+                client.sendall(b"+PONG\r\n" * received.count(b"\r\nPING\r\n"))
+                answer(client, received)
 
     def accept() -> None:
         with suppress(OSError):

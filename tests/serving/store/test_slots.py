@@ -42,8 +42,15 @@ def test_a_map_has_the_primaries_with_their_ranges_and_replicas_as_the_node_told
 @given(st.binary(max_size=20))
 def test_the_owner_of_a_row_is_that_of_its_slot(entity: bytes) -> None:
     slots, key = slot_map(REPLY, ("asked", 9)), online_key(b"\0\1", entity)
+    guard, pointer = floor_key("default", 7), catalogue_key("default")
 
-    assert slots.owner_of_tag[key[:4]] == slots.owners[slot_of(key)]
+    found = slots.by_owner([guard, pointer, key], [1, 2])
+
+    owners = {1: slots.owners[slot_of(b"default")], 2: slots.owners[slot_of(key)]}
+    assert found == {
+        owner: [at for at in owners if owners[at] == owner] for owner in set(owners.values())
+    }
+    assert slots.by_owner([guard], []) == {0: []}
 
 
 @given(st.lists(st.integers(0, SLOTS - 1), min_size=2, max_size=2, unique=True))

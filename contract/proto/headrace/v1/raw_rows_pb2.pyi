@@ -1,3 +1,4 @@
+from headrace.contract.proto.headrace.v1 import feature_service_pb2 as _feature_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -27,3 +28,13 @@ class RawGroupRows(_message.Message):
     contract_id: str
     rows: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, feature_group: _Optional[str] = ..., version: _Optional[int] = ..., contract_id: _Optional[str] = ..., rows: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class RawStreamReply(_message.Message):
+    __slots__ = ("id", "response", "error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    response: RawOnlineFeatures
+    error: _feature_service_pb2.StreamError
+    def __init__(self, id: _Optional[int] = ..., response: _Optional[_Union[RawOnlineFeatures, _Mapping]] = ..., error: _Optional[_Union[_feature_service_pb2.StreamError, _Mapping]] = ...) -> None: ...
