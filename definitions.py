@@ -44,13 +44,16 @@ def _without_collecting_garbage() -> Iterator[None]:
 
 
 @_without_collecting_garbage()
-def build_definitions(environment: Environment) -> dg.Definitions:
+def build_definitions(
+    environment: Environment, declarations: Declarations | None = None
+) -> dg.Definitions:
     """The definitions of an environment: its packages, its stores, its clock.
 
     Steps run one after the other in the process of their run: starting a process for each costs ten
     seconds, most steps take less than one.
     """
-    declarations, clock = discover(environment.packages), environment.clock()
+    declarations = declarations or discover(environment.packages)
+    clock = environment.clock()
     groups = list(declarations.groups.values())
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables

@@ -25,6 +25,7 @@ from ..outcomes import Outcome, Run
 from .approval_check import approval_evaluation
 from .checks import evaluation
 from .metadata import Metadata, age_metadata, commit_metadata
+from .provenance import input_tags
 
 Event: TypeAlias = (
     dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
@@ -55,7 +56,7 @@ def materialize_partitions(
     partitions = [] if partitioning is None else list(context.partition_keys)
     deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
     run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
-    age = _Age.of(declared, deployment)
+    age, inputs = _Age.of(declared, deployment), input_tags(context)
     failed: list[Outcome] = []
     held = 0
     for outcome in materialize(declared, partitions, run):
@@ -66,9 +67,8 @@ def materialize_partitions(
                 **commit_metadata(outcome, outcome.commit, partitioning),
                 **age.with_partition(outcome.partition),
             }
-            yield materialization(
-                key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
-            )
+            versions = (outcome.commit.generation, outcome.commit.code_version)
+            yield materialization(key, partition, metadata, versions=versions, inputs=inputs)
         elif outcome.held is not None:
             context.log.warning("%s: %s rows wait for approval", partition, outcome.held.rows)
             held += 1
@@ -120,9 +120,14 @@ def _evaluations(
 
 
 def materialization(
-    key: dg.AssetKey, partition: str | None, metadata: Metadata, versions: tuple[int, str]
+    key: dg.AssetKey,
+    partition: str | None,
+    metadata: Metadata,
+    *,
+    versions: tuple[int, str],
+    inputs: Mapping[str, str],
 ) -> dg.AssetMaterialization:
-    """The record of one partition, of a generation and code version.
+    """The record of one partition, of a generation and code version, and of its `input_tags`.
 
     The data version is the generation: what listens to it takes no notice of a repetition.
     """
@@ -132,6 +137,7 @@ def materialization(
         partition=partition,
         metadata=metadata,
         tags={
+            **inputs,
             DATA_VERSION_TAG: str(generation),
             DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
             CODE_VERSION_TAG: code_version,
