@@ -106,10 +106,10 @@ LOOKS = (
     ),
     Look(
         "lineage",
-        f"{_SPEND}?view=events",
+        "/assets/offline/household_affinity?view=events",
         (
-            *("computed from", "rows decided by", "private_label_share_30d"),
-            "products.brand, transactions.sales_value, transactions.transaction_timestamp",
+            *("computed from", "rows decided by", "favourite_department_30d"),
+            "products.department, transactions.sales_value",
         ),
         go=_open_lineage,
         part=lambda page: page.locator(".dagster-dialog"),
