@@ -7,21 +7,25 @@ from contextlib import contextmanager
 import dagster as dg
 
 from .assets.discovery import Declarations, discover
-from .assets.factory.asset_graph import build_assets, build_checks
+from .assets.factory.asset_graph import build_assets
 from .assets.factory.code_references import linked_to_git
 from .contract.clock import Clock
 from .contract.environment import Environment
 from .resources.deployments import Deployment
+from .resources.executors import executor_of
 from .resources.offline.frame_io_manager import FrameIOManager
 from .sensors.automation import automation_sensor
 from .sensors.failed_checks import failed_checks_sensor
 from .sensors.freshness import freshness_sensor
+from .sensors.late_data import late_data_sensor
 from .sensors.schedules import (
     dimensions_schedule,
     iceberg_schedule,
     maintenance_schedule,
     source_schedule,
 )
+from .sensors.source_arrival import arrival_sensor
+from .sensors.traced_runs import trace_sensors
 from .sensors.unpublished import unpublished_sensor
 
 
@@ -47,33 +51,36 @@ def _without_collecting_garbage() -> Iterator[None]:
 def build_definitions(
     environment: Environment, declarations: Declarations | None = None
 ) -> dg.Definitions:
-    """The definitions of an environment: its packages, its stores, its clock.
-
-    Steps run one after the other in the process of their run: starting a process for each costs ten
-    seconds, most steps take less than one.
-    """
+    """The definitions of an environment: its packages, its stores, its clock, its executor."""
     declarations = declarations or discover(environment.packages)
     clock = environment.clock()
     groups = list(declarations.groups.values())
+    sources = list(declarations.sources.values())
+    rechecked = [each for each in sources if each.late_within is not None]
     dimensions = list(declarations.dimensions.values())
     tables = declarations.tables
     deployment = Deployment.of(environment)
-    assets = build_assets(declarations, clock)
+    assets = build_assets(declarations, clock, in_shards=deployment.shape.is_shared)
     return dg.Definitions(
         assets=linked_to_git(assets, environment.git) if environment.git else assets,
-        asset_checks=build_checks(declarations, clock),
-        executor=dg.in_process_executor,
+        executor=executor_of(deployment.shape),
         resources={
             "deployment": deployment,
             "io_manager": FrameIOManager.of(deployment.offline),
         },
         schedules=[
-            *(source_schedule(source, clock) for source in declarations.sources.values()),
+            *(source_schedule(each, clock) for each in sources if each.landing is None),
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
         ],
-        sensors=[automation_sensor(), *(_group_sensors(declarations, clock) if groups else [])],
+        sensors=[
+            automation_sensor(),
+            *(_group_sensors(declarations, clock) if groups else []),
+            *trace_sensors(),
+            *(arrival_sensor(each, each.landing, clock) for each in sources if each.landing),
+            *([late_data_sensor(rechecked, clock)] if rechecked else []),
+        ],
     )
 
 

@@ -69,6 +69,8 @@ def approve(
     )
     if held.waiting().get(partition) is None:  # nothing else was held meanwhile
         held.release([partition], run_id=entry.run_id, code_version=entry.code_version)
+    if commit.no_op and (standing := approval_of(commit)) is not None:
+        return standing  # somebody else approved it at the same time
     approved_at = datetime.fromisoformat(approval["approved_at"])
     return Approval(commit, by, reason, approved_at, is_repeated=False)
 

@@ -35,7 +35,9 @@ from .inputs import (
     lateness_of,
     start_of,
 )
+from .landing import checked_landing
 from .model_inputs import FeatureService, TrainingSet
+from .pod_resources import checked_resources
 from .rules import schema_in_words
 from .schemas import (
     EventTimestamp,
@@ -46,6 +48,7 @@ from .schemas import (
     feature_specs,
     schema_columns,
 )
+from .shards.sharding import checked_shards
 from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
@@ -63,7 +66,7 @@ __all__ = [
     "training_set",
 ]
 
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
@@ -84,7 +87,10 @@ def source(
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
     lateness: timedelta = timedelta(0),
-    tags: Mapping[str, str] = _NO_TAGS,
+    landing: str | None = None,
+    late_within: timedelta | None = None,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Reader], Source]:
     """Declare the decorated reader, `(start, end) -> rows`, as a source named like the function.
 
@@ -95,13 +101,20 @@ def source(
         owners: `team:name` or e-mail addresses.
         partitions: How its time is cut.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        landing: Where its files arrive, as `/data/orders/{partition}/*.csv` (see `Landing`): a
+            partition is read when they do, and again when they change, rather than by the clock.
+        late_within: How long after its end a partition that was read is compared with what its
+            reader gives, so that late and corrected rows are found; by default it is not.
         tags: What else to show beside it.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
     """
 
     def declare(reader: Reader) -> Source:
         name, subject = validation.checked_name("source", reader)
         validation.check_partitions(subject, partitions)
         validation.check_lateness(subject, lateness)
+        validation.check_late_within(subject, late_within, lateness + partitions.length, landing)
+        begin = validation.checked_start(subject, start, partitions)
         columns = schema_columns(subject, schema)
         check_event_timestamp(subject, schema, columns, event_timestamp)
         validation.check_parameters(subject, reader, ("start", "end"), ())
@@ -111,12 +124,15 @@ def source(
             schema=schema,
             columns=columns_of(columns),
             event_timestamp=event_timestamp,
-            start=validation.checked_start(subject, start, partitions),
+            start=begin,
             partitions=partitions,
             lateness=lateness,
+            landing=checked_landing(subject, landing, partitions, begin),
+            late_within=late_within,
             owners=validation.checked_owners(subject, owners),
             description=description_of(reader, schema),
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(reader, schema_in_words(columns)),
         )
 
@@ -124,7 +140,7 @@ def source(
 
 
 def dimension(
-    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NO_TAGS
+    *, schema: Schema, owners: Sequence[str], tags: Mapping[str, str] = _NOTHING
 ) -> Callable[[DimensionReader], Dimension]:
     """Declare the decorated reader, `() -> rows`, as a dimension named like the function."""
 
@@ -158,8 +174,10 @@ def feature_group(
     version: int = 1,
     freshness: timedelta | None = None,
     buckets: int = 1,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
     status: str = "active",
+    resources: Mapping[str, str] = _NOTHING,
+    shards: int = 1,
     approval: bool = False,
 ) -> Callable[[Transform], FeatureGroup]:
     """Declare the decorated function, frames and `end` to rows, as a feature group of its name.
@@ -178,6 +196,9 @@ def feature_group(
         buckets: How many files by entity a partition has; fixed for the life of a version.
         tags: What else to show beside it.
         status: `"experimental"`, `"active"` or `"deprecated"`.
+        resources: What its steps ask of Kubernetes, as {"cpu": "2", "memory": "8Gi"}.
+        shards: How many pods compute a partition together, each some of its buckets; for functions
+            that make an entity's rows from that entity's rows alone.
         approval: Hold what is computed until somebody approves it (`headrace approve`).
     """
 
@@ -218,6 +239,8 @@ def feature_group(
             freshness=validation.checked_freshness(subject, freshness, partitions, lateness),
             lateness=lateness,
             buckets=buckets,
+            resources=checked_resources(subject, resources),
+            shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
             approval=approval,
         )
@@ -256,7 +279,8 @@ def training_set(
     sources: Iterable[AnyInput],
     owners: Sequence[str],
     partitions: Partitioning = DAILY,
-    tags: Mapping[str, str] = _NO_TAGS,
+    tags: Mapping[str, str] = _NOTHING,
+    resources: Mapping[str, str] = _NOTHING,
 ) -> Callable[[Transform], TrainingSet]:
     """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
 
@@ -290,6 +314,7 @@ def training_set(
             owners=validation.checked_owners(subject, owners),
             description=inspect.getdoc(function) or "",
             tags=validation.checked_tags(subject, tags),
+            resources=checked_resources(subject, resources),
             code_version=code_version(function, (*in_words(inputs), *service.spec.features)),
         )
 

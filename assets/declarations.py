@@ -20,6 +20,7 @@ from ..contract.feature_group import (
 )
 from ..contract.partitions import Partitioning, Window
 from ..resources.offline.table_spec import TableKind, TableSpec, feature_table, plain_table
+from .landing import Landing
 from .partitions import partitions_in
 from .schemas import PolarsType, Schema, entity_spec
 from .transforms import DimensionReader, Frame, Reader, Transform, computed
@@ -61,6 +62,9 @@ class Source:
         reader: From `start` and `end` to the rows with start <= event timestamp < end.
         start: Where the history, and so the first partition, begins.
         lateness: How long after a partition's end its rows may still arrive in normal operation.
+        resources: What its steps ask of Kubernetes.
+        landing: Where its files arrive, if they say when it is read.
+        late_within: How long after its end a partition is looked at for rows that came late.
     """
 
     name: str
@@ -75,6 +79,9 @@ class Source:
     description: str
     tags: Tags
     code_version: str
+    resources: Tags = ()
+    landing: Landing | None = None
+    late_within: timedelta | None = None
 
     __repr__ = _shown
 
@@ -184,6 +191,8 @@ class FeatureGroup:
         freshness: The age of the newest event timestamp beyond which the group is overdue.
         lateness: How long after a partition's end its inputs may still arrive in normal operation.
         code_version: Changes when what the function computes may have changed.
+        resources: What its steps ask of Kubernetes.
+        shards: How many steps compute a partition together where each has a pod of its own.
         approval: Whether somebody has to approve a partition before it is committed.
     """
 
@@ -198,6 +207,8 @@ class FeatureGroup:
     lateness: timedelta
     buckets: int
     code_version: str
+    resources: Tags = ()
+    shards: int = 1
     approval: bool = False
 
     __repr__ = _shown

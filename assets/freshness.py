@@ -4,7 +4,7 @@ Age is the clock's present minus the end of the newest partition: the event time
 everything is said. A backfill of an older partition does not change it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,6 @@ from ..resources.deployments import Publishing
 from ..resources.offline.commit_log import Commit
 from ..resources.online.opening import group_in
 from .declarations import FeatureGroup
-from .partitions import partitions_until
 
 SCORED = timedelta(days=30)
 """The time over which a score is the share within the target."""
@@ -63,14 +62,13 @@ def freshness(group: FeatureGroup, partitions: Iterable[str], now: datetime) -> 
     there = set(partitions)
     newest = max(there, default=None)
     expected = _expected(group.partitions, now - group.freshness)
-    due = [key for key in partitions_until(group, now) if key <= expected]
     return Freshness(
         newest=newest,
         age=None if newest is None else now - group.partitions.window(newest).end,
         target=group.freshness,
         grace=group.partitions.length / _GRACES_PER_PARTITION,
         expected=expected,
-        gaps=sum(key not in there for key in due if there and key > min(there)),
+        gaps=_gaps(group.partitions, there, expected),
     )
 
 
@@ -108,6 +106,13 @@ def freshness_score(
         instant = max(instant, at)
         newest = max(newest or partition, partition)
     return fresh / counted if counted else None
+
+
+def _gaps(partitioning: Partitioning, there: Collection[str], expected: str) -> int:
+    oldest = min(there, default=expected)
+    span = partitioning.window(expected).end - partitioning.window(oldest).start
+    between = sum(key <= expected for key in there)
+    return max(span // partitioning.length - between, 0) if there else 0
 
 
 def _expected(partitioning: Partitioning, oldest_end: datetime) -> str:

@@ -32,6 +32,18 @@ def ingest_dimension(dimension: Dimension, run: Run) -> Iterator[Outcome]:
     yield from commit_all([_read_whole(dimension)], run, table, dimension.code_version)
 
 
+def identity_as_read(source: Source, partition: str) -> str:
+    """The identity that a partition would be committed with, of the rows that are read now.
+
+    Of rows that would be refused it is another one than of any that were committed.
+    """
+    ((_, rows),) = _read(source, [partition])
+    judged = judge(source.schema, rows)
+    if not judged.verdict.passed:
+        return f"refused {content_identity(rows)}"
+    return content_identity(judged.rows)
+
+
 def _read_whole(dimension: Dimension) -> Pending:
     elapsed = Stopwatch()
     try:

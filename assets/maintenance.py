@@ -11,6 +11,7 @@ from ..resources.offline.maintenance.maintained import Kept, Maintenance, mainta
 from ..resources.offline.maintenance.vacuum import MIN_AGE
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.receipt_store import ReceiptStore
+from ..resources.offline.staging import remove_old
 from ..resources.offline.tables_beside import held_table, quarantine_table
 from ..resources.online.needed_generations import kept_for_publishing
 from ..resources.online.online_store import OnlineStore
@@ -31,7 +32,8 @@ def maintain(
     all versions stay readable that a stored receipt names, and all generations that publishing and
     proving may still read. Where it cannot be said which (the online store is out of reach),
     nothing is removed; the rest is done all the same. The tables beside it are maintained with it:
-    rows that left a quarantine are gone for good `min_age` later.
+    rows that left a quarantine are gone for good `min_age` later, and so is what shards staged and
+    nobody committed.
 
     Args:
         declared: What to maintain; nothing happens when nothing was ever committed.
@@ -48,6 +50,8 @@ def maintain(
     if isinstance(declared, FeatureGroup) and table.exists():
         with _online(deployment) as online:
             kept = kept_versions(declared.spec, deployment.offline, online)
+    if not dry_run:
+        remove_old(deployment.offline, declared.table, min_age)
     for beside in (quarantine_table(declared.table), held_table(declared.table)):
         maintain_table(deployment.offline.table(beside), Kept(), min_age=min_age, dry_run=dry_run)
     return maintain_table(table, kept, min_age=min_age, dry_run=dry_run)

@@ -4,8 +4,9 @@ The commit is the gate. A partition whose rows break a rule is not committed and
 stays; the others of the same call go on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import polars as pl
@@ -32,6 +33,7 @@ from .pinned_inputs import InputUse, PinnedInputs, subject
 from .training.building import build_training_set
 from .verdicts import Judged, Verdict, judge, refusal, verdict_from_json
 
+Rows: TypeAlias = Callable[[str], pl.DataFrame]
 Materialized: TypeAlias = Source | Dimension | FeatureGroup | TrainingSet
 
 
@@ -89,18 +91,34 @@ def judged_as_committed(
     Raises:
         Exception: Whatever the group's function raises.
     """
-    judged = _judged(group, partition, frames)
-    if judged.verdict.passed:
-        try:
-            rows = checked(group.table, partition, judged.rows)
-            judged = replace(judged, rows=rows)
-        except DataError as error:
-            judged = refusal(error, judged.rows, group.table, partition)
-    return judged
+    judged = _judged(group, partition, _rows(group, partition, frames))
+    if not judged.verdict.passed:
+        return judged
+    try:
+        return replace(judged, rows=checked(group.table, partition, judged.rows))
+    except DataError as error:
+        return refusal(error, judged.rows, group.table, partition)
 
 
 def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> Iterator[Outcome]:
-    inputs, table = PinnedInputs.of(group, run.store), run.store.table(group.table)
+    inputs = PinnedInputs.of(group, run.store)
+    rows_of = partial(computed_rows, group, inputs)
+    yield from commit_group(group, partitions, run, inputs=inputs, rows_of=rows_of)
+
+
+def commit_group(
+    group: FeatureGroup,
+    partitions: Sequence[str],
+    run: Run,
+    *,
+    inputs: PinnedInputs,
+    rows_of: Rows,
+) -> Iterator[Outcome]:
+    """Judge and commit, or hold, partitions of a group whose rows are computed as `rows_of` says.
+
+    It is asked for those partitions alone that are not there from these inputs already.
+    """
+    table = run.store.table(group.table)
     held = HeldPartitions.beside(group.table, run.store) if group.approval else None
     known = _Known(table.snapshot(), {} if held is None else held.waiting())
     if held is not None and known.committed.document not in {None, group.table.document}:
@@ -110,8 +128,33 @@ def _compute_group(group: FeatureGroup, partitions: Sequence[str], run: Run) -> 
         except SchemaChangeError as error:
             yield from (Outcome(partition=key, seconds=0.0, error=error) for key in partitions)
             return
-    computed = (_computed(group, key, inputs, known) for key in sorted(partitions))
+    computed = (_computed(group, key, inputs, known, rows_of=rows_of) for key in sorted(partitions))
     yield from commit_all(computed, run, table, group.code_version, held=held)
+
+
+def computed_rows(group: FeatureGroup, inputs: PinnedInputs, partition: str) -> pl.DataFrame:
+    """What a group's function makes of a partition's inputs.
+
+    Raises:
+        Exception: Whatever the function raises.
+    """
+    return _rows(group, partition, inputs.frames(partition))
+
+
+def _rows(group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]) -> pl.DataFrame:
+    end = group.partitions.window(partition).end
+    return group(end=end, **frames).collect(engine="streaming")
+
+
+def is_current(group: FeatureGroup, partition: str, identity: str, at: TableSnapshot) -> bool:
+    """Whether a partition's newest commit is that very computation: there is nothing to do then.
+
+    A document that changed is recorded by a call that commits, even if no rows are written; of a
+    group whose partitions are held it was recorded before.
+    """
+    newest = at.commits.get(partition)
+    is_declared = group.approval or at.document == group.table.document
+    return newest is not None and newest.identity == identity and is_declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +166,8 @@ class _Known:
 
     def repeated(self, group: FeatureGroup, identity: str, outcome: Outcome) -> Outcome | None:
         """The outcome, if its rows are there already: committed, or held."""
-        newest = self.committed.commits.get(outcome.partition)
-        # A document that changed is recorded by a call that commits, even if no rows are written.
-        is_declared = self.committed.document == group.table.document
-        if newest and newest.identity == identity and (is_declared or group.approval):
+        if is_current(group, outcome.partition, identity, self.committed):
+            newest = self.committed.commits[outcome.partition]
             verdict = verdict_from_json(newest.verdicts)
             return replace(outcome, commit=replace(newest, no_op=True), verdict=verdict)
         held = self.waiting.get(outcome.partition)
@@ -136,7 +177,9 @@ class _Known:
         return None
 
 
-def _computed(group: FeatureGroup, partition: str, inputs: PinnedInputs, known: _Known) -> Pending:
+def _computed(
+    group: FeatureGroup, partition: str, inputs: PinnedInputs, known: _Known, *, rows_of: Rows
+) -> Pending:
     elapsed = Stopwatch()
     try:
         inputs.check(partition)
@@ -149,7 +192,7 @@ def _computed(group: FeatureGroup, partition: str, inputs: PinnedInputs, known: 
     if repeated is not None:
         return Pending(repeated)
     try:
-        judged = _judged(group, partition, inputs.frames(partition))
+        judged = _judged(group, partition, rows_of(partition))
     except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
         return Pending(replace(outcome, seconds=elapsed(), error=error))
     outcome = replace(outcome, seconds=elapsed(), verdict=judged.verdict)
@@ -158,9 +201,7 @@ def _computed(group: FeatureGroup, partition: str, inputs: PinnedInputs, known: 
     return Pending(outcome, judged.rows, identity)
 
 
-def _judged(group: FeatureGroup, partition: str, frames: Mapping[str, pl.LazyFrame]) -> Judged:
-    end = group.partitions.window(partition).end
-    rows = group(end=end, **frames).collect(engine="streaming")
+def _judged(group: FeatureGroup, partition: str, rows: pl.DataFrame) -> Judged:
     judged = judge(group.schema, rows)
     if not judged.verdict.passed:
         return judged

@@ -42,6 +42,7 @@ class TrainingSet:
         function: From frames, by the inputs' names, and `end` to the spine of a partition.
         start: Where the first partition begins whose windows are complete.
         spine: What the function returns: join keys, `event_timestamp`, labels and others.
+        resources: What its steps ask of Kubernetes.
     """
 
     name: str
@@ -55,6 +56,7 @@ class TrainingSet:
     description: str
     tags: Tags
     code_version: str
+    resources: Tags = ()
 
     @property
     def asset_path(self) -> AssetPath:

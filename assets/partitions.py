@@ -6,6 +6,13 @@ from typing import Protocol
 from ..contract.errors import PartitionOutOfRangeError
 from ..contract.partitions import Partitioning, Window
 
+PARTITIONS_A_RUN = 64
+"""How many partitions one run of a backfill computes, at most.
+
+A process start costs as much as some hundred small partitions; but whoever is due today waits until
+the run that writes the same table has ended.
+"""
+
 
 class Partitioned(Protocol):
     """What is computed partition by partition: a source, a feature group, a training set."""

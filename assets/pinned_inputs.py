@@ -39,10 +39,18 @@ class PinnedInputs:
     snapshots: Mapping[str, TableSnapshot]
 
     @classmethod
-    def of(cls, reader: FeatureGroup | TrainingSet, store: OfflineStore) -> "PinnedInputs":
-        """Pin the newest version of each input's table."""
+    def of(
+        cls,
+        reader: FeatureGroup | TrainingSet,
+        store: OfflineStore,
+        versions: Mapping[str, int] | None = None,
+    ) -> "PinnedInputs":
+        """Pin each input's table, by its name at one of these versions, else at the newest."""
         tables = {each.name: store.table(upstream_of(each).table) for each in reader.inputs}
-        return cls(reader, {name: table.snapshot() for name, table in tables.items()})
+        at = versions or {}
+        return cls(
+            reader, {name: table.snapshot(version=at.get(name)) for name, table in tables.items()}
+        )
 
     def check(self, partition: str) -> None:
         """Refuse a partition whose newest input is not there yet.

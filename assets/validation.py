@@ -170,6 +170,28 @@ def check_lateness(subject: str, lateness: timedelta) -> None:
         )
 
 
+def check_late_within(
+    subject: str, late_within: timedelta | None, least: timedelta, landing: str | None
+) -> None:
+    """Refuse to look for late rows so early that none can be late, or where files tell of them."""
+    if late_within is None:
+        return
+    if landing is not None:
+        raise DefinitionError(
+            subject=subject,
+            field="late_within",
+            problem="its landing tells of rows that come late, however late",
+            remedy="Leave late_within out",
+        )
+    if not isinstance(late_within, timedelta) or late_within < least:
+        raise DefinitionError(
+            subject=subject,
+            field="late_within",
+            problem=f"{late_within!s} is shorter than a partition plus its lateness ({least!s})",
+            remedy="Pass the timedelta after a partition's end in which rows still come",
+        )
+
+
 def checked_freshness(
     subject: str, freshness: timedelta | None, partitions: Partitioning, lateness: timedelta
 ) -> timedelta:

@@ -1,6 +1,6 @@
 """Feast's way to the training set. Runs in Feast's environment, which knows nothing of ours.
 
-.venv-feast/bin/python benchmarks/_feast_join.py FOLDER ENGINE
+.venv-feast/bin/python benchmarks/_feast_join.py FOLDER ENGINE [restated]
 """
 
 import json
@@ -23,21 +23,22 @@ GROUPS, FEATURES = 5, 3
 
 def main() -> None:
     """Print what `get_historical_features` cost, from the spine's file to an Arrow table."""
-    folder, engine = Path(sys.argv[1]), sys.argv[2]
+    folder, engine, is_restated = Path(sys.argv[1]), sys.argv[2], "restated" in sys.argv[3:]
     warnings.simplefilter("ignore")
     features = [f"g{group}:f{feature}" for group in range(GROUPS) for feature in range(FEATURES)]
     with tempfile.TemporaryDirectory() as repository:
-        store = _store(folder, engine, repository)
+        store = _store(folder, engine, repository, is_restated=is_restated)
         with measured() as cost:
             spine = pd.read_parquet(folder / "spine.parquet")
             table = store.get_historical_features(
                 entity_df=spine, features=features, full_feature_names=True
             ).to_arrow()
-    _keep(table, folder / f"result-feast_{engine}.parquet")
+    suffix = "_restated" if is_restated else ""
+    _keep(table, folder / f"result-feast_{engine}{suffix}.parquet")
     print(json.dumps({**cost, "rows": table.num_rows}))
 
 
-def _store(folder: Path, engine: str, repository: str) -> FeatureStore:
+def _store(folder: Path, engine: str, repository: str, *, is_restated: bool) -> FeatureStore:
     store = FeatureStore(
         config=RepoConfig(
             project="benchmark",
@@ -61,8 +62,9 @@ def _store(folder: Path, engine: str, repository: str) -> FeatureStore:
             ],
             source=FileSource(
                 name=f"rows_{group}",
-                path=str(folder / f"g{group}" / "*.parquet"),
+                path=str(folder / f"g{group}{'_restated' * is_restated}" / "*.parquet"),
                 timestamp_field="event_timestamp",
+                created_timestamp_column="created" if is_restated else "",
             ),
         )
         for group in range(GROUPS)

@@ -2,8 +2,9 @@ r"""Environments of what we measure ourselves against: their own, so that no pin
 
 Their lock is made again by
 
-    echo 'feast[redis,duckdb]==0.67.*' | .venv/bin/uv pip compile - --quiet --generate-hashes \
-        --no-header --universal --python-version 3.11 --output-file benchmarks/feast.lock
+    echo 'feast[redis,duckdb,grpcio]==0.67.*' | .venv/bin/uv pip compile - --quiet \
+        --generate-hashes --no-header --universal --python-version 3.11 \
+        --output-file benchmarks/feast.lock
 """
 
 import subprocess
@@ -28,7 +29,7 @@ def feast_python() -> Path:
         uv = str(Path(sys.executable).with_name("uv"))
         create = [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(_FEAST)]
         subprocess.run(create, check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(python), "--require-hashes"]
-        subprocess.run([*install, "--requirements", str(_LOCK)], check=True)
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+        subprocess.run([*install, "--require-hashes", "--requirements", str(_LOCK)], check=True)
         installed.write_bytes(_LOCK.read_bytes())
     return python

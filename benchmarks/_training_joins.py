@@ -4,7 +4,7 @@ Each is timed from the spine's file to the joined frame in memory. What is impor
 file that keeps the answer for `agreement`, are not in the time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from headrace.benchmarks._training_rows import (
     GROUPS,
     TTL,
     group_files,
+    restated_files,
     result_file,
     spine_file,
 )
@@ -37,7 +38,19 @@ def ours_on_files(folder: str) -> dict[str, float]:
 
 def duckdb_asof(folder: str) -> dict[str, float]:
     """DuckDB's own ASOF JOIN, group after group in one query, on the files."""
-    return _measured("duckdb_asof", folder, lambda: _duckdb(Path(folder)))
+    files = [f"'{group_files(Path(folder), group)}/*.parquet'" for group in range(GROUPS)]
+    return _measured("duckdb_asof", folder, lambda: _duckdb(Path(folder), files))
+
+
+def duckdb_asof_restated(folder: str) -> dict[str, float]:
+    """The same on the files with rows stated twice, of which the one created last holds."""
+    files = [
+        f"(SELECT * FROM '{restated_files(Path(folder), group)}/*.parquet'"  # noqa: S608 - names of our own files
+        " QUALIFY row_number() OVER"
+        " (PARTITION BY customer_id, event_timestamp ORDER BY created DESC) = 1)"
+        for group in range(GROUPS)
+    ]
+    return _measured("duckdb_asof_restated", folder, lambda: _duckdb(Path(folder), files))
 
 
 def agreement(folder: str, contender: str, reference: str) -> dict[str, float]:
@@ -81,7 +94,7 @@ def _ours(folder: str, tables: str) -> pl.DataFrame:
     return frame
 
 
-def _duckdb(folder: Path) -> pl.DataFrame:
+def _duckdb(folder: Path, files: Sequence[str]) -> pl.DataFrame:
     fresh = (
         f"g{{0}}.event_timestamp >= s.event_timestamp - INTERVAL {TTL // timedelta(hours=1)} HOUR"
     )
@@ -91,7 +104,7 @@ def _duckdb(folder: Path) -> pl.DataFrame:
         for feature in range(FEATURES)
     )
     joins = (
-        f"ASOF LEFT JOIN '{group_files(folder, group)}/*.parquet' g{group}"
+        f"ASOF LEFT JOIN {files[group]} g{group}"
         f" ON s.customer_id = g{group}.customer_id"
         f" AND s.event_timestamp >= g{group}.event_timestamp"
         for group in range(GROUPS)

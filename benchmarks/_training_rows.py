@@ -7,7 +7,8 @@ two agree on every row when
 * (snapshot) every partition holds every entity, stamped with the partition's end, as our tables do.
 
 There is one row per entity and event timestamp: our tables refuse others, and peers are spared the
-work of choosing.
+work of choosing. Beside them lie files in which a fiftieth of the rows was stated twice, with other
+values first: a peer that is told when each was `created` has to come to the same answer.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ ROWS_PER_ENTITY = 100
 _DAY_SECONDS = 86_400
 # A hundred daily snapshots with a hole in which the TTL of 30 days runs out.
 _SNAPSHOT_DAYS = (*range(60), *range(105, 145))
+_RESTATED = 0.02
 _UNKNOWN = 1.02  # a fiftieth of the entities asked for has no row
 
 
@@ -53,6 +55,11 @@ def group_files(folder: Path, group: int) -> Path:
     return folder / f"g{group}"
 
 
+def restated_files(folder: Path, group: int) -> Path:
+    """The same with some rows stated twice, and a column that says when each was `created`."""
+    return folder / f"g{group}_restated"
+
+
 def spine_file(folder: Path) -> Path:
     """The file of the spine: customer, event timestamp, label, number of the row."""
     return folder / "spine.parquet"
@@ -74,7 +81,9 @@ def generate(
         rows = _events(chance, size) if kind == "upsert" else _snapshots(size)
         names = [f"f{number}" for number in range(FEATURES)]
         values = {name: chance.random(rows.height) for name in names}
-        _write_months(rows.with_columns(**values), group_files(at, number))
+        rows = rows.with_columns(**values)
+        _write_months(rows, group_files(at, number))
+        _write_months(_restated(chance, rows), restated_files(at, number))
     _spine(size, kind).write_parquet(spine_file(at))
     return {}
 
@@ -102,6 +111,15 @@ def _cut(rows: pl.DataFrame, form: str) -> Iterator[tuple[str, pl.DataFrame]]:
     parts = cut.partition_by("cut", as_dict=True, include_key=False)
     for (key,), part in sorted(parts.items()):
         yield str(key), part
+
+
+def _restated(chance: np.random.Generator, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, each created an hour after it happened; before some of them a first, wrong one."""
+    created = rows.with_columns(created=pl.col(EVENT_TIMESTAMP) + pl.duration(hours=1))
+    first = created.filter(pl.Series(chance.random(rows.height) < _RESTATED)).with_columns(
+        pl.col("^f.$") + 1, created=pl.col(EVENT_TIMESTAMP) + pl.duration(minutes=1)
+    )
+    return pl.concat([first, created]).sort(EVENT_TIMESTAMP, maintain_order=True)
 
 
 def _events(chance: np.random.Generator, size: Size) -> pl.DataFrame:

@@ -38,6 +38,7 @@ REDUCED = {Size(100_000, 1_000_000): 4}
 # Feast's own engine makes spine × history in memory: it is asked what it survives.
 DASK, DASK_REDUCED = Size(10_000, 100_000), Size(1_000, 10_000)
 REFERENCE = "duckdb_asof"
+PEERS = ("feast_duckdb", "feast_duckdb_restated", REFERENCE, "duckdb_asof_restated")
 
 
 def main() -> None:
@@ -74,7 +75,9 @@ def compared(folder: str, kind: str, size: Size, *, buckets: int, runs: int) -> 
     run_step(tables.adopt, folder=folder, kind=kind)
     contenders: dict[str, Contender] = {
         "feast_duckdb": partial(_feast, "duckdb"),
+        "feast_duckdb_restated": partial(_feast, "duckdb", "restated"),
         REFERENCE: partial(_step, joins.duckdb_asof),
+        "duckdb_asof_restated": partial(_step, joins.duckdb_asof_restated),
         "ours_on_files": partial(_step, joins.ours_on_files),
         "ours_on_tables": partial(_step, joins.ours_on_tables),
     }
@@ -99,7 +102,7 @@ def dask(folder: str, size: Size) -> dict[str, Any]:
 def report(found: Mapping[str, Any]) -> str:
     """What was found, as Markdown."""
     costs: Mapping[str, list[Cost]] = found["costs"]
-    peers = [name for name in ("feast_duckdb", REFERENCE) if name in costs]
+    peers = [name for name in PEERS if name in costs]
     header = ["contender", "seconds", "CPU seconds", "peak MiB", "rows that differ"]
     table = markdown(
         [*header, *(f"{peer} ÷ it: seconds, CPU, memory" for peer in peers)],
@@ -131,9 +134,10 @@ def _step(step: Callable[..., Cost], folder: str) -> Cost:
     return run_step(step, folder=folder)
 
 
-def _feast(engine: str, folder: str) -> Cost:
+def _feast(engine: str, *arguments: str) -> Cost:
+    *options, folder = arguments
     script = str(Path(__file__).with_name("_feast_join.py"))
-    return run_script(feast_python(), script, folder, engine)
+    return run_script(feast_python(), script, folder, engine, *options)
 
 
 def _agreeing(folder: str, costs: Mapping[str, list[Cost]]) -> dict[str, Any]:

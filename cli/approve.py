@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import complain, counted, instant, show, show_json
+from ..contract.json_values import instant
+from .console import complain, counted, show, show_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:

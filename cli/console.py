@@ -1,13 +1,10 @@
 """What a command shows: results on standard output, everything else on standard error."""
 
-import base64
 import io
 import json
-import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -19,9 +16,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from ..contract.json_values import instant, to_json
+
 _WIDEST_LINE = 10_000
 _KILO = 1000
-_LARGEST_EXACT_INTEGER = 2**53  # of a JSON reader that keeps numbers as doubles
 
 
 def complain(message: str) -> None:
@@ -79,48 +77,6 @@ def progress() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def to_json(value: object) -> Any:  # noqa: ANN401  # JSON is what json.dumps takes
-    """Spell a value as JSON readers expect it.
-
-    Instants and days in ISO 8601 (UTC as `Z`), bytes in base64, durations in seconds, integers
-    beyond 2^53 and the floats that JSON lacks as strings (as proto3's JSON does).
-    """
-    if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_json(item) for item in value]
-    if isinstance(value, float | int):
-        return _number_to_json(value)
-    if isinstance(value, date | timedelta):
-        return _time_to_json(value)
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
-
-
-def _number_to_json(number: float) -> float | str:
-    if isinstance(number, int):
-        return number if abs(number) <= _LARGEST_EXACT_INTEGER else str(number)
-    if math.isnan(number):
-        return "NaN"
-    return number if math.isfinite(number) else "Infinity" if number > 0 else "-Infinity"
-
-
-def _time_to_json(value: date | timedelta) -> str | float:
-    if isinstance(value, timedelta):
-        return seconds(value)
-    return instant(value) if isinstance(value, datetime) else value.isoformat()
-
-
-def instant(moment: datetime) -> str:
-    """A UTC instant as ISO 8601 with `Z`; microseconds only where there are any."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def seconds(duration: timedelta) -> int | float:
-    """A duration in seconds; an integer where it is whole."""
-    whole, rest = divmod(duration, timedelta(seconds=1))
-    return duration.total_seconds() if rest else whole
 
 
 def in_words(duration: timedelta) -> str:

@@ -3,10 +3,12 @@
 import re
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -19,10 +21,15 @@ from dagster._core.storage.tags import (
 from ..assets.declarations import Dimension, FeatureGroup
 from ..assets.factory.steps import PUBLISH_TAG
 from ..definitions import build_definitions
+from ..sensors.traced_runs import STARTED_BY, record_ended
 from .console import progress
+from .dead_runs import end_dead_runs, living_run
 from .installation import Installation
 from .run_plan import Node, PlannedRun
 from .services import dagster_home
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 OnPartition: TypeAlias = Callable[[str], None]
 
@@ -58,11 +65,15 @@ class DagsterRuns:
 
     job: dg.JobDefinition
     instance: dg.DagsterInstance
+    home: Path
 
     @classmethod
     @contextmanager
     def of(cls, installation: Installation) -> Iterator["DagsterRuns"]:
-        """The runs of an installation, for as long as the block lasts."""
+        """The runs of an installation, for as long as the block lasts.
+
+        Those whose process was killed are ended first: they would stand in the way.
+        """
         environment = installation.environment
         with warnings.catch_warnings():
             # They tell authors of definitions; whoever runs a command cannot act on them.
@@ -70,9 +81,10 @@ class DagsterRuns:
             warnings.simplefilter("ignore", dg.BetaWarning)
             definitions = build_definitions(environment, installation.declarations)
             job = definitions.resolve_implicit_global_asset_job_def()
-            folder = str(dagster_home(environment))
-            with dg.DagsterInstance.from_config(folder) as instance:
-                yield cls(job, instance)
+            home = dagster_home(environment)
+            with dg.DagsterInstance.from_config(str(home)) as instance:
+                end_dead_runs(home, instance)
+                yield cls(job, instance, home)
 
     def run(
         self, planned: PlannedRun, *, offline_only: bool = False, on_partition: OnPartition
@@ -90,14 +102,16 @@ class DagsterRuns:
         keys = [key for node in planned.nodes for key in _asset_keys(node, offline_only)]
         run_id = str(uuid.uuid4())
         self.instance.add_event_listener(run_id, _listener(on_partition))
-        result = self.job.execute_in_process(
-            asset_selection=keys,
-            instance=self.instance,
-            raise_on_error=False,
-            run_id=run_id,
-            run_config=_QUIET,
-            tags=_tags(planned, offline_only),
-        )
+        with living_run(self.home, run_id):
+            result = self.job.execute_in_process(
+                asset_selection=keys,
+                instance=self.instance,
+                raise_on_error=False,
+                run_id=run_id,
+                run_config=_QUIET,
+                tags=_tags(planned, offline_only),
+            )
+        record_ended(self.instance, run_id)
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt  # which Dagster has recorded as the failure of a step
         failures = [failure for event in result.all_events for failure in _failures(event)]
@@ -113,19 +127,20 @@ def carry_out(
 
     A run goes ahead when one before it failed: what is missing then, it says itself.
     """
-    return [_with_bars(runs, each, offline_only) for each in planned]
-
-
-def _with_bars(runs: DagsterRuns, planned: PlannedRun, offline_only: bool) -> RunResult:
-    tasks = {}
+    totals: Counter[str] = Counter()
+    for each in planned:
+        for node in each.nodes:
+            keys = _asset_keys(node, offline_only)
+            totals.update({key.to_user_string(): len(each.partitions) for key in keys})
+    tasks: dict[str, TaskID] = {}
     with progress() as bar:
 
         def advance(asset: str) -> None:
             if asset not in tasks:
-                tasks[asset] = bar.add_task(asset, total=len(planned.partitions))
+                tasks[asset] = bar.add_task(asset, total=totals[asset])
             bar.advance(tasks[asset])
 
-        return runs.run(planned, offline_only=offline_only, on_partition=advance)
+        return [runs.run(each, offline_only=offline_only, on_partition=advance) for each in planned]
 
 
 def _asset_keys(node: Node, offline_only: bool) -> list[dg.AssetKey]:
@@ -138,7 +153,7 @@ def _asset_keys(node: Node, offline_only: bool) -> list[dg.AssetKey]:
 
 
 def _tags(planned: PlannedRun, offline_only: bool) -> dict[str, str]:
-    tags = {"headrace/started_by": "headrace"}
+    tags = {STARTED_BY: "headrace"}
     if offline_only:
         tags[PUBLISH_TAG] = "deferred"
     if not all(isinstance(node, Dimension) for node in planned.nodes):
@@ -166,7 +181,7 @@ def _failures(event: dg.DagsterEvent) -> list[Failure]:
     if not event.is_step_failure:
         return []
     failed = event.step_failure_data
-    asset = (event.step_key or "").replace("__", "/")
+    asset = (event.step_key or "").partition(".")[0].replace("__", "/")  # behind it: a shard
     named = failed.user_failure_data and failed.user_failure_data.metadata.get("failed_partitions")
     if isinstance(named, dg.JsonMetadataValue) and isinstance(named.value, dict):
         return [Failure(asset, key, str(reason)) for key, reason in named.value.items()]

@@ -11,8 +11,9 @@ import typer
 
 from ..contract.errors import InvalidArgumentError, InvalidEntityError, RefusedRequestError
 from ..contract.feature_group import DType, EntitySpec
+from ..contract.json_values import seconds
 from ..contract.status import Status
-from .console import seconds, show_json, show_table
+from .console import show_json, show_table
 from .options import AsJson, Server
 
 if TYPE_CHECKING:

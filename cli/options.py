@@ -31,6 +31,14 @@ Bind: TypeAlias = Annotated[
     str,
     typer.Option("--bind", metavar="HOST:PORT", help="Where the feature server listens."),
 ]
+Rest: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--rest",
+        metavar="HOST:PORT",
+        help="Where the feature server answers over HTTP and JSON, too; /docs there says what.",
+    ),
+]
 DagsterAddress: TypeAlias = Annotated[
     str,
     typer.Option("--dagster", metavar="HOST:PORT", help="Where Dagster's web interface listens."),

@@ -51,4 +51,6 @@ def _own_server(environment: Environment) -> Iterator[str]:
         LocalValkey(environment),
         Children(Path(logs)) as children,
     ):
-        yield start_feature_server(children, "127.0.0.1:0")
+        # Over HTTP another one may serve already, where the environment says.
+        over_http = ("--rest", "", "--metrics", "")
+        yield start_feature_server(children, "127.0.0.1:0", *over_http)

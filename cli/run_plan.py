@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from ..assets.declarations import Dimension, FeatureGroup, Source
 from ..assets.model_inputs import TrainingSet
+from ..assets.partitions import PARTITIONS_A_RUN
 from ..assets.pinned_inputs import upstream_of
 from ..contract.partitions import Partitioning
 from ..resources.offline.table_spec import WHOLE
@@ -23,7 +24,7 @@ class PlannedRun:
 
     Attributes:
         nodes: What is computed; none of them needs another one of the same run.
-        partitions: Keys in order; `("all",)` for dimensions.
+        partitions: Keys in order, no more than a run computes; `("all",)` for dimensions.
     """
 
     nodes: tuple[Node, ...]
@@ -87,7 +88,7 @@ def _runs(needs: Mapping[Node, set[str]]) -> tuple[PlannedRun, ...]:
     # Assets of one run share their partitions: how time is cut, where it begins, which stretch.
     together: dict[tuple, list[Node]] = {}
     for node in sorted(needs, key=_depth):
-        for stretch in _stretches(node, needs[node]):
+        for stretch in _chunks(node, needs[node]):
             together.setdefault((_depth(node), _history(node), stretch), []).append(node)
     return tuple(PlannedRun(tuple(nodes), stretch) for (*_, stretch), nodes in together.items())
 
@@ -102,8 +103,15 @@ def _depth(node: Node) -> int:
     return 1 + max(map(_depth, upstream))
 
 
-def _stretches(node: Node, partitions: set[str]) -> list[tuple[str, ...]]:
-    return [(WHOLE,)] if isinstance(node, Dimension) else consecutive(node.partitions, partitions)
+def _chunks(node: Node, partitions: set[str]) -> list[tuple[str, ...]]:
+    """Stretches that one run computes, so that other runs may write the table in between."""
+    if isinstance(node, Dimension):
+        return [(WHOLE,)]
+    return [
+        stretch[first : first + PARTITIONS_A_RUN]
+        for stretch in consecutive(node.partitions, partitions)
+        for first in range(0, len(stretch), PARTITIONS_A_RUN)
+    ]
 
 
 def _history(node: Node) -> object:

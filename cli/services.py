@@ -1,6 +1,7 @@
 """What `up` runs beside itself: the feature server, and Dagster's three processes."""
 
 import json
+import os
 import re
 import socket
 import sys
@@ -8,28 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..contract.environment import Environment
+from ..contract.errors import InvalidArgumentError
+from ..resources.deployments import SHAPES
 from .addresses import host_and_port
 from .children import Child, Children
 
 _LISTENS = "The feature server listens on "
-_INSTANCE = """\
-# Written by `headrace` when the home was made; yours to change.
-telemetry:
-  enabled: false
-nux:
-  enabled: false
-concurrency:
-  pools:
-    default_limit: 1  # each table is a pool: one writer at a time
-    granularity: op
-  runs:
-    max_concurrent_runs: 2
-event_log_storage:
-  module: headrace.resources.event_log
-  class: EventLog
-  config:
-    base_dir: {events}
-"""
+_INSTANCE = Path(__file__).parents[1] / "deploy" / "local" / "dagster.yaml"
 _BASE_DIR = re.compile(r"^(\s+base_dir: ).*$", re.MULTILINE)
 _WORKSPACE = """\
 # Written by `headrace up` at every start: web interface and daemon share one code server.
@@ -41,13 +27,21 @@ load_from:
 
 
 def dagster_home(environment: Environment) -> Path:
-    """The folder of this home's Dagster instance; its settings follow a home that moves."""
+    """The folder of this home's Dagster instance; its settings follow a home that moves.
+
+    A shared deployment has one instance, which `DAGSTER_HOME` names in each of its pods.
+
+    Raises:
+        InvalidArgumentError: It names none.
+    """
+    if SHAPES[environment.deployment].is_shared:
+        return _shared_instance(environment)
     folder = environment.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     events = json.dumps(str(folder / "history" / "runs"))
     settings = folder / "dagster.yaml"
     with suppress(FileExistsError), settings.open("x") as new:
-        new.write(_INSTANCE.format(events=events))
+        new.write(_INSTANCE.read_text())
     found = settings.read_text()
     moved = _BASE_DIR.sub(lambda line: line[1] + events, found)
     if moved != found:
@@ -55,15 +49,31 @@ def dagster_home(environment: Environment) -> Path:
     return folder
 
 
-def start_feature_server(children: Children, bind: str) -> str:
+def _shared_instance(environment: Environment) -> Path:
+    folder = os.environ.get("DAGSTER_HOME", "")
+    if not folder:
+        raise InvalidArgumentError(
+            argument="DAGSTER_HOME",
+            problem=f"the deployment {environment.deployment!r} shares one Dagster instance, and"
+            " nothing says where its settings are",
+            remedy=f"name the folder that holds deploy/{environment.deployment}/dagster.yaml",
+        )
+    return Path(folder)
+
+
+def start_feature_server(children: Children, bind: str, *options: str) -> str:
     """Start a feature server; its address, when it accepts calls.
+
+    Args:
+        children: Whose child it becomes.
+        bind: Where it listens.
+        *options: What else it is told on its command line.
 
     Raises:
         ServiceFailedError: It does not start.
     """
-    child = children.start(
-        "feature-server", [sys.executable, "-m", "headrace.serving", "--bind", bind]
-    )
+    command = [sys.executable, "-m", "headrace.serving", "--bind", bind, *options]
+    child = children.start("feature-server", command)
     children.wait_until(child, lambda: _LISTENS in child.log.read_text())
     said = child.log.read_text().split(_LISTENS, 1)[1]
     return said.splitlines()[0]
@@ -72,10 +82,16 @@ def start_feature_server(children: Children, bind: str) -> str:
 def start_dagster(children: Children, environment: Environment, address: str) -> None:
     """Start Dagster over this home's instance, and wait until its web interface answers.
 
+    Runs that an earlier one left behind when it was killed are ended first.
+
     Raises:
         ServiceFailedError: A part of it does not start.
     """
+    from .dead_runs import end_dead_runs_of, end_orphaned_runs
+
     home = dagster_home(environment)
+    end_dead_runs_of(home)
+    end_orphaned_runs(home)
     variables = {"DAGSTER_HOME": str(home), "HEADRACE_HOME": str(environment.home)}
     code_socket = environment.valkey_socket.with_name("dagster.sock")
     code_socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..contract.errors import ServerError, StoreError
-from .console import in_bytes, instant, show, show_json, show_table
+from ..contract.json_values import instant
+from .console import in_bytes, show, show_json, show_table
 from .exit_status import exit_status
 from .gate import held, quarantined
 from .options import AsJson

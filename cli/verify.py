@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..contract.errors import InvalidArgumentError
-from .console import progress, show, show_json, show_table, to_json
+from ..contract.json_values import to_json
+from .console import progress, show, show_json, show_table
 from .lookup import typed_entities
 from .options import AsJson, OptionalGroupName
 

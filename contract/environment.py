@@ -14,6 +14,8 @@ from .clock import Clock, recorded_clock
 from .durability import Durability
 from .errors import InvalidArgumentError
 
+DEPLOYMENTS = ("local", "staging", "production")
+"""What `HEADRACE_DEPLOYMENT` may say; `resources.deployments` knows what each is made of."""
 _GIT = re.compile(r"https://(www\.)?git(hub|lab)\.com/[^@\s]+@[^@\s]+")
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes on Linux, 104 elsewhere
 
@@ -33,6 +35,7 @@ class Environment:
         alert_webhook: Where owners are told of failed checks: a URL that takes JSON by POST, and
             may be a secret; `None` for the log alone.
         durability: How many replicas of the online store a publish waits for.
+        deployment: Which of `DEPLOYMENTS` this process is part of.
         git: Where Dagster's pages link to the code of assets: a repository on GitHub or GitLab and
             a branch, as `https://github.com/acme/features@main`; `None` for files of this machine.
     """
@@ -44,6 +47,7 @@ class Environment:
     offline: str
     asked_clock: datetime | None
     durability: Durability = field(default_factory=Durability)
+    deployment: str = DEPLOYMENTS[0]
     alert_webhook: str | None = field(default=None, repr=False)
     git: str | None = None
 
@@ -65,6 +69,7 @@ class Environment:
             )
         return cls(
             home=home,
+            deployment=_deployment(values.get("HEADRACE_DEPLOYMENT")),
             namespace=namespace,
             packages=tuple(
                 name
@@ -103,6 +108,16 @@ class Environment:
             ClockConflictError: `HEADRACE_CLOCK` differs from the one recorded in the home.
         """
         return recorded_clock(self.home, self.asked_clock)
+
+
+def _deployment(name: str | None) -> str:
+    if name and name not in DEPLOYMENTS:
+        raise InvalidArgumentError(
+            argument="HEADRACE_DEPLOYMENT",
+            problem=f"there is no deployment {name!r}",
+            remedy=f"use one of {', '.join(DEPLOYMENTS)}",
+        )
+    return name or DEPLOYMENTS[0]
 
 
 def _git(name: str, text: str | None) -> str | None:

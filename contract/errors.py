@@ -8,6 +8,7 @@
     │   ├── InvalidEntityError           a join key is missing, unknown or of the wrong type
     │   ├── InvalidArgumentError
     │   ├── TooLargeError
+    │   ├── ContractChangedError         a generated client is of another contract than the server
     │   └── RefusedRequestError          what a client raises for what the feature server said
     ├── VersionError                     a version of a group cannot be what was asked
     │   ├── VersionRefusedError          it cannot go live, back, or away
@@ -22,7 +23,9 @@
     │   ├── SchemaChangeError
     │   ├── SourceUnreadableError
     │   ├── PartitionOutOfRangeError
-    │   └── InputNotCommittedError
+    │   ├── InputNotCommittedError
+    │   ├── EntitiesMixedError           a shard made rows of entities that are not its own
+    │   └── ShardFailedError             a shard made no rows, so that nothing was committed
     ├── HistoryError                     what was read once is gone, or is something else by now
     │   ├── TableVersionGoneError
     │   ├── SpineGoneError
@@ -48,11 +51,16 @@
     │   ├── NotRepeatableError           the same rows again, and something else comes out
     │   └── LineageDiffersError
     ├── ServerError                      the feature server did not answer a client
+    ├── CallError                        the feature server cannot answer a call now
+    │   ├── OverloadedError
+    │   ├── LimitReachedError            a caller, a feature group or the server is at its limit
+    │   └── DeadlineExceededError
     ├── AlertUndeliveredError            the webhook for alerts did not take them
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
         ├── PortTakenError
         ├── OutputUnwritableError        a file that was asked for cannot be written
+        ├── WorkerFailedError            a worker of the feature server ended as it began
         └── ClockConflictError
 
 A class builds its message from typed fields and keeps them as attributes. How an error reaches a
@@ -142,6 +150,18 @@ class TooLargeError(RequestError):
         """Say how many of what were asked for, and how many may be."""
         self.what, self.count, self.limit = what, count, limit
         super().__init__(f"{count} {what} in one request, at most {limit}; split the request")
+
+
+class ContractChangedError(RequestError):
+    """A generated client was made for another contract than the feature server has now."""
+
+    def __init__(self, *, service: str, changes: Sequence[str]) -> None:
+        """Name the feature service and each change that the client cannot follow."""
+        self.service, self.changes = service, tuple(changes)
+        super().__init__(
+            f"feature service {service!r} has changed since this client was made:"
+            f" {'; '.join(changes)}; make it again: headrace generate-client {service}"
+        )
 
 
 class RefusedRequestError(RequestError):
@@ -311,6 +331,34 @@ class InputNotCommittedError(DataError):
         super().__init__(
             f"{subject}, partition {partition}: its input {asset}{keys} is not committed yet;"
             f" materialize {asset} first",
+        )
+
+
+class EntitiesMixedError(DataError):
+    """A shard made rows of entities whose rows it was not given."""
+
+    def __init__(self, *, subject: str, partition: str, count: int) -> None:
+        """Name the group, and how many rows are of other shards' entities."""
+        self.subject, self.partition, self.count = subject, partition, count
+        super().__init__(
+            f"{subject}, partition {partition}: {count} rows are of entities that belong to another"
+            " shard; a function that is computed in shards may make rows of an entity from that"
+            " entity's own rows alone: change it, or declare shards=1",
+        )
+
+
+class ShardFailedError(DataError):
+    """A shard of a partition made no rows, so that nothing of the partition was committed."""
+
+    def __init__(
+        self, *, subject: str, partition: str, shard: int, shards: int, reason: str
+    ) -> None:
+        """Name the shard, counted from 0, and why it has no rows."""
+        self.subject, self.partition = subject, partition
+        self.shard, self.shards, self.reason = shard, shards, reason
+        super().__init__(
+            f"{subject}, partition {partition}: shard {shard} of 0..{shards - 1} made no rows"
+            f" ({reason}); remove the cause and run the partition again, all of its steps",
         )
 
 
@@ -565,6 +613,36 @@ class ServerError(HeadraceError):
         super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
 
 
+class CallError(HeadraceError):
+    """The feature server cannot answer a call now; nothing is wrong with the request."""
+
+
+class OverloadedError(CallError):
+    """The feature server has more to do than it can do in time, and refused a call at once."""
+
+    def __init__(self, *, what: str) -> None:
+        """Say of what there is too much."""
+        self.what = what
+        super().__init__(f"the feature server is overloaded: {what}; repeat the call later")
+
+
+class LimitReachedError(CallError):
+    """The server lets no more in for now; the same request may be answered a little later."""
+
+    def __init__(self, *, subject: str, limit: str) -> None:
+        """Say whose limit it is, and how much that allows."""
+        self.subject, self.limit = subject, limit
+        super().__init__(f"{subject}: the limit of {limit} is reached; try again later")
+
+
+class DeadlineExceededError(CallError):
+    """The caller's deadline passed before the answer was there."""
+
+    def __init__(self) -> None:
+        """Nothing is known but that it was too late."""
+        super().__init__("the deadline passed before the online store answered")
+
+
 class AlertUndeliveredError(HeadraceError):
     """The webhook for alerts did not take them; its address may be a secret and is not named."""
 
@@ -610,6 +688,18 @@ class OutputUnwritableError(EnvironmentConflictError):
         self.path, self.reason = path, reason
         super().__init__(
             f"{path} cannot be written: {reason}; make room or rights there, or name another place"
+        )
+
+
+class WorkerFailedError(EnvironmentConflictError):
+    """A worker of the feature server ended before it served."""
+
+    def __init__(self, *, number: int, status: int) -> None:
+        """Give its number and its exit status; negative is the signal that ended it."""
+        self.number, self.status = number, status
+        super().__init__(
+            f"worker {number} of the feature server ended before it served (exit status {status});"
+            " what it said above says why",
         )
 
 

@@ -8,7 +8,10 @@ proofs compare. Codecs are built once per schema; no branch on a type remains in
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import TypeAlias
+
+import numpy as np
 
 from .feature_group import DType, FeatureSpec
 from .proto.headrace.v1.feature_service_pb2 import FeatureRow
@@ -94,10 +97,20 @@ _SLOTS: dict[DType, _Slot] = {
     DType.INT64_LIST: _list_slot("int64_lists"),
 }
 _LISTS = frozenset({DType.FLOAT32_LIST, DType.FLOAT64_LIST, DType.INT64_LIST})
+FIXED = frozenset(DType) - _LISTS - {DType.STRING, DType.BYTES}
+"""Types whose values are all equally wide in a row."""
 
 
 class RowCodec:
-    """Encodes and decodes the rows of one schema."""
+    """Encodes and decodes the rows of one schema.
+
+    Attributes:
+        named: The place of each feature in the schema.
+        counts: How many values lie in each field of the message, in the order of the wire.
+        places: For each feature, its field and its index among the values there.
+        order: For each feature, its index among the values of all fields.
+        is_fixed: Whether all values are of fixed width.
+    """
 
     def __init__(self, features: Sequence[FeatureSpec], schema_id: int) -> None:
         """Prepare the codec.
@@ -108,18 +121,21 @@ class RowCodec:
         """
         self.features = tuple(features)
         self.schema_id = schema_id
+        self.named = {feature.name: place for place, feature in enumerate(features)}
         self._slots = tuple(_SLOTS[feature.dtype] for feature in features)
         self._is_list = tuple(feature.dtype in _LISTS for feature in features)
-        self._positions = self._positions_by_field()
-
-    def _positions_by_field(self) -> tuple[int, ...]:
-        """For each feature, its index among the features of the same message field."""
         counts: dict[str, int] = {}
-        positions = []
+        self.places: list[tuple[str, int]] = []
         for slot in self._slots:
-            positions.append(counts.get(slot.field, 0))
-            counts[slot.field] = positions[-1] + 1
-        return tuple(positions)
+            self.places.append((slot.field, counts.get(slot.field, 0)))
+            counts[slot.field] = self.places[-1][1] + 1
+        numbers = FeatureRow.DESCRIPTOR.fields_by_name
+        self.counts = {
+            name: counts[name] for name in sorted(counts, key=lambda name: numbers[name].number)
+        }
+        starts = dict(zip(self.counts, accumulate(self.counts.values(), initial=0), strict=False))
+        self.order = np.array([starts[field] + place for field, place in self.places], np.intp)
+        self.is_fixed = all(feature.dtype in FIXED for feature in features)
 
     def encode(self, row: Row) -> bytes:
         """The canonical bytes of a row.
@@ -165,14 +181,23 @@ class RowCodec:
             message.event_timestamp, message.generation, message.table_version, self.values(message)
         )
 
+    def decoded(self, feature: int, encoded: list[object]) -> list[Value]:
+        """Values of the feature at a place of the schema, from what its message field holds."""
+        decode = self._slots[feature].decode
+        if decode is _same:
+            return encoded  # type: ignore[return-value]  # Values, by the slot
+        return [decode(value) for value in encoded]  # type: ignore[misc]
+
     def values(self, message: FeatureRow) -> tuple[Value, ...]:
         """The values of a parsed row of this schema, `None` where null."""
         bitmap = message.null_bitmap
         return tuple(
             None
             if bitmap and bitmap[index >> 3] >> (index & 7) & 1
-            else slot.decode(getattr(message, slot.field)[position])  # type: ignore[misc]  # a Value, by the slot
-            for index, (slot, position) in enumerate(zip(self._slots, self._positions, strict=True))
+            else slot.decode(getattr(message, field)[position])  # type: ignore[misc]  # a Value, by the slot
+            for index, (slot, (field, position)) in enumerate(
+                zip(self._slots, self.places, strict=True)
+            )
         )
 
 

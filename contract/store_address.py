@@ -6,7 +6,9 @@
 
 User and password are those of the servers. Behind Sentinel the hosts are those of the sentinels,
 whose own user and password are given behind `?sentinel_username=…&sentinel_password=…`; of a
-Cluster they are some of its nodes, which name the others. With `rediss+` all of them speak TLS.
+Cluster they are some of its nodes, which name the others. With `rediss` all of them speak TLS; then
+`?` may be followed by what redis-py understands of it (`ssl_ca_certs`, `ssl_certfile`, …). Without,
+certificates are checked against those that the machine trusts, or `SSL_CERT_FILE`.
 """
 
 from dataclasses import dataclass, field
@@ -19,6 +21,12 @@ _CLUSTER = frozenset({"redis+cluster", "rediss+cluster"})
 _SENTINEL_PORT = 26379
 _SERVER_PORT = 6379
 _OPTIONS = ("sentinel_username", "sentinel_password")
+_TLS_OPTIONS = frozenset(
+    {
+        *("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs"),
+        *("ssl_check_hostname", "ssl_min_version", "ssl_ciphers"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class SentinelAddress:
         service: What the sentinels call the primary and its replicas.
         username: Of the servers, as is `password`.
         sentinel_username: Of the sentinels, as is `sentinel_password`.
+        tls: Options of TLS, of servers and sentinels, by redis-py's names.
     """
 
     sentinels: tuple[tuple[str, int], ...]
@@ -40,16 +49,18 @@ class SentinelAddress:
     password: str | None = field(default=None, repr=False)
     sentinel_username: str | None = None
     sentinel_password: str | None = field(default=None, repr=False)
+    tls: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterAddress:
-    """Some nodes of a Cluster, which name the others; user and password are those of all."""
+    """Some nodes of a Cluster, which name the others; user, password and TLS are those of all."""
 
     nodes: tuple[tuple[str, int], ...]
     is_tls: bool = False
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    tls: tuple[tuple[str, str], ...] = ()
 
 
 def cluster_address(url: str) -> ClusterAddress | None:
@@ -63,13 +74,14 @@ def cluster_address(url: str) -> ClusterAddress | None:
         return None
     try:
         username, password, nodes = _network_location(parts, _SERVER_PORT)
+        tls = _tls(parse_qs(parts.query, strict_parsing=bool(parts.query)), parts)
     except ValueError:
         nodes = ()
-    if not nodes or parts.path.strip("/") or parts.query:
+    if not nodes or parts.path.strip("/"):
         raise _refused(
             url, "it cannot be used", "write redis+cluster://HOST:PORT,HOST:PORT"
         ) from None  # the cause may quote the password
-    return ClusterAddress(nodes, parts.scheme.startswith("rediss"), username, password)
+    return ClusterAddress(nodes, parts.scheme.startswith("rediss"), username, password, tls)
 
 
 def sentinel_address(url: str) -> SentinelAddress | None:
@@ -82,8 +94,8 @@ def sentinel_address(url: str) -> SentinelAddress | None:
     if parts.scheme in _CLUSTER:
         raise _refused(
             url,
-            "a Redis Cluster can be published to, but is not read from by feature servers yet",
-            "for what is to be served, name one server, or a service behind Sentinel (redis+sentinel://HOST:PORT/SERVICE)",
+            "it names a Cluster, where one server or a service is meant",
+            "write redis://HOST:PORT, or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE",
         )
     if parts.scheme not in _SENTINEL:
         return None
@@ -111,9 +123,7 @@ def _read(parts: SplitResult, service: str, database: int) -> SentinelAddress:
     username, password, sentinels = _network_location(parts, _SENTINEL_PORT)
     options = parse_qs(parts.query, strict_parsing=bool(parts.query))
     known = {name: options.pop(name, [None])[0] for name in _OPTIONS}
-    if options:
-        msg = f"unknown options {sorted(options)}"
-        raise ValueError(msg)
+    tls = _tls(options, parts)
     return SentinelAddress(
         sentinels,
         service,
@@ -121,8 +131,18 @@ def _read(parts: SplitResult, service: str, database: int) -> SentinelAddress:
         is_tls=parts.scheme.startswith("rediss"),
         username=username,
         password=password,
+        tls=tls,
         **known,
     )
+
+
+def _tls(options: dict[str, list[str]], parts: SplitResult) -> tuple[tuple[str, str], ...]:
+    known = _TLS_OPTIONS if parts.scheme.startswith("rediss") else frozenset()
+    unknown = options.keys() - known
+    if unknown:
+        msg = f"unknown options {sorted(unknown)}"
+        raise ValueError(msg)
+    return tuple(sorted((name, given[0]) for name, given in options.items()))
 
 
 def _network_location(

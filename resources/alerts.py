@@ -70,8 +70,7 @@ def deliver(alerts: Sequence[Alert], environment: Environment) -> None:
     if environment.alert_webhook is not None:
         _post(environment.alert_webhook, alerts)
     for alert in alerts:
-        level = logging.WARNING if alert.state == "failed" else logging.INFO
-        _LOG.log(level, "%s", alert)
+        _LOG.warning("%s", alert)  # the least level that is shown where nobody configures logging
 
 
 def _post(url: str, alerts: Sequence[Alert]) -> None:

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from .priorities import CAUSED, priority
+
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Requests what the conditions of all assets ask for; runs at once, unlike Dagster's own."""
@@ -9,5 +11,6 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         "automation",
         target="*",
         default_status=dg.DefaultSensorStatus.RUNNING,
+        run_tags=priority(CAUSED),
         description="Computes exactly the partitions whose inputs changed, and publishes them.",
     )

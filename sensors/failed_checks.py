@@ -1,20 +1,13 @@
 """Telling owners of checks that fail, and that they pass again."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED,
-)
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-    AssetCheckPartitionInfo,
-)
+from dagster._core.event_api import EventLogRecord
+from dagster._core.storage.event_log import SqlEventLogStorage
 
 from ..assets.factory.standing_checks import FRESHNESS
 from ..contract.document import digest
@@ -22,6 +15,7 @@ from ..resources.alerts import Alert, deliver
 from ..resources.deployments import Deployment
 
 _AT_ONCE = 200  # alerts of one tick, so that a request stays readable; the others follow
+_READ_AT_ONCE = 10_000  # evaluations of one tick
 _KEPT = 1000  # failed partitions of a check that are remembered, to tell when they pass
 _WHOLE = ""  # stands for the partition of a check that has none
 
@@ -89,82 +83,82 @@ def failed_checks_sensor() -> dg.SensorDefinition:
 
 def _news(context: dg.SensorEvaluationContext, told: _Told, newest: int) -> list[Alert]:
     """What owners have to be told now; it counts as told from then on."""
-    repository, instance = context.repository_def, context.instance
-    if repository is None:
+    if context.repository_def is None:
         return []  # nowhere but in a context that somebody built
-    graph = repository.asset_graph
-    checks = {key.to_user_string(): key for key in graph.asset_check_keys}
+    graph = context.repository_def.asset_graph
+    checks = {key.to_user_string() for key in graph.asset_check_keys}
     told.failed = {name: failed for name, failed in told.failed.items() if name in checks}
+    last, until = _last_evaluations(context.instance, told.after, newest)
     alerts: list[Alert] = []
-    for info in _changed(instance, list(checks.values()), told.after):
-        if len(alerts) >= _AT_ONCE and info.latest_check_event_storage_id != told.after:
+    for record in last:
+        evaluation = _evaluation(record)
+        if evaluation is None or evaluation.asset_check_key.to_user_string() not in checks:
+            continue
+        if len(alerts) >= _AT_ONCE:
             return alerts
-        told.after = info.latest_check_event_storage_id
-        record = _to_tell(instance, info, told.of(info.check_key))
-        if record is not None:
-            owners = graph.get(info.check_key.asset_key).owners
-            alerts += _alert(record, owners)
-    told.after = newest
+        told.after = record.storage_id
+        if _is_news(evaluation, record.run_id, told.of(evaluation.asset_check_key)):
+            owners = graph.get(evaluation.asset_key).owners
+            alerts.append(_alert(evaluation, record, owners))
+    told.after = until
     return alerts
 
 
-def _changed(
-    instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey], after: int
-) -> list[AssetCheckPartitionInfo]:
-    """The newest record of each check and partition, of those with an event since, in order."""
-    found = instance.event_log_storage.get_asset_check_partition_info(
-        checks, after_storage_id=after
+def _last_evaluations(
+    instance: dg.DagsterInstance, after: int, newest: int
+) -> tuple[list[EventLogRecord], int]:
+    """The last evaluation of each check and partition since an event; and how far that goes."""
+    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=after)
+    # What all of Dagster's storages inherit. SQLite's own looks through the databases of all runs,
+    # though this kind of event stands in the common one, too.
+    storage = cast("SqlEventLogStorage", instance.event_log_storage)
+    records = SqlEventLogStorage.get_event_records(
+        storage, wanted, limit=_READ_AT_ONCE, ascending=True
     )
-    changed = [info for info in found if info.latest_check_event_storage_id > after]
-    return sorted(changed, key=lambda info: info.latest_check_event_storage_id)
+    last: dict[tuple[object, str | None], EventLogRecord] = {}
+    for record in records:
+        evaluation = _evaluation(record)
+        if evaluation is not None:
+            last[evaluation.asset_check_key, evaluation.partition] = record
+    until = records[-1].storage_id if len(records) == _READ_AT_ONCE else newest
+    return sorted(last.values(), key=lambda record: record.storage_id), until
 
 
-def _to_tell(
-    instance: dg.DagsterInstance, info: AssetCheckPartitionInfo, failed: dict[str, str]
-) -> AssetCheckExecutionRecord | None:
-    """The record that is news to owners; what they know is brought up to it."""
-    partition = info.partition_key or _WHOLE
-    passed = info.latest_execution_status is AssetCheckExecutionRecordStatus.SUCCEEDED
-    if passed and partition not in failed:
-        return None
-    # A run that is only planned hides the record of the one before.
-    records = instance.event_log_storage.get_asset_check_execution_history(
-        info.check_key,
-        limit=1,
-        status=COMPLETED,
-        partition_filter=PartitionKeyFilter(key=info.partition_key),
-    )
-    if not records or records[0].evaluation is None:
-        return None
-    record, evaluation = records[0], records[0].evaluation
+def _evaluation(record: EventLogRecord) -> dg.AssetCheckEvaluation | None:
+    event = record.event_log_entry.dagster_event
+    return None if event is None else event.asset_check_evaluation_data
+
+
+def _is_news(evaluation: dg.AssetCheckEvaluation, run_id: str, failed: dict[str, str]) -> bool:
+    """Whether owners do not know it yet; what they know is brought up to it."""
+    partition = evaluation.partition or _WHOLE
     if evaluation.passed:
-        return record if failed.pop(partition, None) is not None else None
-    is_known = failed.get(partition) == record.run_id or (partition in failed and not partition)
+        return failed.pop(partition, None) is not None
     # The due partition is being made; where it is not soon, the severity rises.
     is_early = (
-        info.check_key.name == FRESHNESS and evaluation.severity is dg.AssetCheckSeverity.WARN
+        evaluation.check_name == FRESHNESS and evaluation.severity is dg.AssetCheckSeverity.WARN
     )
-    if is_known or is_early:
-        return None
+    is_known = failed.get(partition) == run_id or (partition in failed and partition == _WHOLE)
+    if is_early or is_known:
+        return False
     failed.pop(partition, None)
-    failed[partition] = record.run_id
-    return record
+    failed[partition] = run_id
+    return True
 
 
-def _alert(record: AssetCheckExecutionRecord, owners: Sequence[str]) -> Iterator[Alert]:
-    evaluation, event = record.evaluation, record.event
-    if evaluation is None or event is None:
-        return
-    asset, partition = record.key.asset_key.to_user_string(), record.partition
+def _alert(
+    evaluation: dg.AssetCheckEvaluation, record: EventLogRecord, owners: Sequence[str]
+) -> Alert:
     state: Literal["failed", "resolved"] = "resolved" if evaluation.passed else "failed"
-    news = f"{asset} {record.key.name} {partition} {state} {record.run_id} {event.timestamp}"
-    yield Alert(
+    key = evaluation.asset_check_key.to_user_string()
+    news = f"{key} {evaluation.partition} {state} {record.run_id} {record.timestamp}"
+    return Alert(
         id=digest(news.encode()),
         state=state,
         severity=evaluation.severity.value,
-        asset=asset,
-        check=record.key.name,
-        partition=partition,
+        asset=evaluation.asset_key.to_user_string(),
+        check=evaluation.check_name,
+        partition=evaluation.partition,
         owners=tuple(owners),
         run_id=record.run_id,
         said=evaluation.description or "",

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..assets.declarations import Dimension, FeatureGroup, Source
 from ..assets.factory.maintenance import maintenance_key, table_key
@@ -13,11 +12,11 @@ from ..assets.partitions import partitions_until
 from ..contract.clock import Clock
 from ..contract.partitions import DAILY
 from ..resources.deployments import Deployment
+from .priorities import DUE, SPARE, priority, with_priority
 from .requests import is_planned, range_requests
 
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
-_LAST = "-10"  # of the queue; other runs have 0
 
 
 def source_schedule(source: Source, clock: Clock) -> dg.ScheduleDefinition:
@@ -45,7 +44,7 @@ def source_schedule(source: Source, clock: Clock) -> dg.ScheduleDefinition:
         due = _due(source, deployment, context.scheduled_execution_time)
         if not due:
             yield dg.SkipReason("Every partition that is due is committed.")
-        yield from range_requests(key, due, source.partitions)
+        yield from with_priority(range_requests(key, due, source.partitions), DUE)
 
     return read
 
@@ -62,7 +61,8 @@ def dimensions_schedule(dimensions: Sequence[Dimension], clock: Clock) -> dg.Sch
         description="Reads all dimensions again.",
     )
     def read() -> Iterator[dg.RunRequest | dg.SkipReason]:
-        yield dg.RunRequest() if clock.frozen_at is None else _frozen(clock)
+        first = dg.RunRequest(tags=priority(DUE))
+        yield first if clock.frozen_at is None else _frozen(clock)
 
     return read
 
@@ -116,7 +116,7 @@ def maintenance_schedule(tables: Sequence[Materialized], clock: Clock) -> dg.Sch
             if not is_planned(context.instance, key) and not is_planned(context.instance, table)
         ]
         if idle:
-            yield dg.RunRequest(asset_selection=idle, tags={PRIORITY_TAG: _LAST})
+            yield dg.RunRequest(asset_selection=idle, tags=priority(SPARE))
         else:
             yield dg.SkipReason("Every table is being computed or maintained.")
 

@@ -1,12 +1,12 @@
 """Feature groups as the proto spells them, written by the server and read by the clients."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from ..contract.feature_group import DType, EntitySpec, FeatureGroupSpec, FeatureSpec, JoinKey
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
-from ..contract.rows import RowCodec, codecs
+from ..contract.row_batches import BatchDecoder
+from ..contract.rows import codecs
 
 
 def contract_message(
@@ -53,7 +53,7 @@ class GroupContract:
 
     Attributes:
         features: The current schema.
-        codecs: One per schema id that a row may have been written under.
+        decoder: Of rows of every schema that a row may have been written under.
         ttl: The greatest age at which a row is known; `None` for ever.
     """
 
@@ -62,7 +62,7 @@ class GroupContract:
     contract_id: str
     entity: EntitySpec
     features: tuple[FeatureSpec, ...]
-    codecs: Mapping[int, RowCodec]
+    decoder: BatchDecoder
     ttl: timedelta | None
     live: bool
     description: str
@@ -89,7 +89,7 @@ def group_contract(message: pb.FeatureGroupContract) -> GroupContract:
             tuple(JoinKey(key.name, DType(key.data_type)) for key in message.join_keys),
         ),
         features=schemas[-1],
-        codecs=codecs(schemas),
+        decoder=BatchDecoder(codecs(schemas)),
         ttl=message.ttl.ToTimedelta() if message.HasField("ttl") else None,
         live=message.live,
         description=message.description,

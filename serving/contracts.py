@@ -20,6 +20,7 @@ from ..contract.store_keys import (
     document_key,
     floor_key,
     manifest_key,
+    watermark_key,
 )
 from .contract_messages import contract_message
 from .reading import Reading
@@ -36,6 +37,7 @@ class ServedGroup:
         prefix: What stands for (namespace, group, version) in its keys.
         encode: From join key values to entity bytes.
         guard: The key of its floor; absent, the store's state of the group is not complete.
+        watermark: The key of its watermark.
         ttl_us: Its time to live in microseconds; `None` for ever.
         header: The first fields of its `FeatureGroupRows`, serialized.
         framed_contract: A serialized `GetContractResponse` of it alone; these concatenate.
@@ -47,6 +49,7 @@ class ServedGroup:
     prefix: bytes
     encode: KeyEncoder
     guard: bytes
+    watermark: bytes
     ttl_us: int | None
     header: bytes
     framed_contract: bytes
@@ -248,6 +251,7 @@ def _served(
         prefix=group_prefix(published.group_id),
         encode=entity_encoder(spec.entity),
         guard=floor_key(namespace, published.group_id),
+        watermark=watermark_key(namespace, published.group_id),
         ttl_us=None if spec.ttl is None else microseconds(spec.ttl),
         header=header.SerializeToString(),
         framed_contract=pb.GetContractResponse(

@@ -7,16 +7,19 @@ which answers name: one round trip per lookup once they are known, and a flip is
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, TypeAlias, TypeVar, get_args
+from functools import lru_cache
+from typing import Any, TypeAlias, TypeVar
 
 from ..contract.errors import InvalidArgumentError, RequestError, ServerError, UnknownNameError
 from ..contract.feature_group import FeatureReference, FeatureSpec
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from ..contract.references import parse_reference
 from .contract_messages import GroupContract, group_contract
-from .entity_columns import Columns, Entities, entity_columns, typed_columns
-from .online_features import FeatureColumn, GroupRows, OnlineFeatures, Stale
+from .entity_columns import Columns, typed_columns
+from .group_rows import GroupRows
+from .online_features import AnswerColumns, FeatureColumn, OnlineFeatures
+from .question import Asked, Question
 
 Result = TypeVar("Result")
 Request: TypeAlias = (
@@ -25,80 +28,43 @@ Request: TypeAlias = (
 Exchange: TypeAlias = Generator[Request, Any, Result]
 
 _GroupName: TypeAlias = tuple[str, int | None]
+_References: TypeAlias = tuple[FeatureReference, ...]
 _ATTEMPTS = 3
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: features or else a feature service, for whom, and what happens to old values.
+class ServiceContract:
+    """What a feature service holds.
 
     Attributes:
-        max_age: Rows older than this are STALE even within their TTL; `None` leaves it at the TTL.
+        service_id: Changes when its list of features does.
+        groups: The groups that it reads, in the order in which it first names them.
+        columns: Its features in order; whole groups are spelled out.
     """
 
-    features: tuple[str, ...]
-    feature_service: str
-    entities: Entities
-    max_age: timedelta | None
-    stale: Stale
-
-    @classmethod
-    def of(
-        cls,
-        features: Iterable[object] | None,
-        feature_service: str | None,
-        *,
-        entities: Entities,
-        max_age: timedelta | None,
-        stale: Stale,
-    ) -> "Question":
-        """Take a caller's arguments.
-
-        Raises:
-            InvalidArgumentError: Not exactly one of features and feature service is given, or an
-                option is none that there is.
-        """
-        check_asked(features, feature_service)
-        if stale not in get_args(Stale):
-            raise InvalidArgumentError(
-                argument="stale", problem=f"it is {stale!r}", remedy='write "null" or "keep"'
-            )
-        if max_age is not None and not isinstance(max_age, timedelta):
-            raise InvalidArgumentError(
-                argument="max_age", problem=f"it is {max_age!r}", remedy="give a timedelta"
-            )
-        names = tuple(str(feature) for feature in features or ())
-        return cls(names, feature_service or "", entities, max_age, stale)
-
-    def request(self, columns: Columns) -> pb.GetOnlineFeaturesRequest:
-        """The message that asks this for these typed columns."""
-        request = pb.GetOnlineFeaturesRequest(
-            features=self.features,
-            feature_service=self.feature_service,
-            entities=entity_columns(columns),
-        )
-        if self.max_age is not None:
-            request.max_age.FromTimedelta(self.max_age)
-        return request
+    name: str
+    version: int
+    service_id: str
+    description: str
+    groups: tuple[GroupContract, ...]
+    columns: tuple[FeatureColumn, ...]
 
 
-def check_asked(features: Iterable[object] | None, feature_service: str | None) -> None:
-    """Refuse a call that asks for nothing, for both, or for the letters of a string.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question with all that its answer is read by.
 
-    Raises:
-        InvalidArgumentError: As said.
+    Attributes:
+        service_id: Of the feature service as it is remembered; empty where features are named.
+        columns: Join key values, typed.
     """
-    problem = None
-    if isinstance(features, str):
-        problem = f"features is the string {features!r}"
-    elif bool(features) == bool(feature_service):
-        problem = "both are given" if features else "neither is given"
-    if problem is not None:
-        raise InvalidArgumentError(
-            argument="features and feature_service",
-            problem=problem,
-            remedy="give a list of features, or the name of a feature service",
-        )
+
+    question: Question
+    references: _References
+    service_id: str
+    columns: Columns
+    request: pb.GetOnlineFeaturesRequest
 
 
 class Conversation:
@@ -110,6 +76,7 @@ class Conversation:
         self._groups: dict[_GroupName, GroupContract] = {}
         self._contracts: dict[str, GroupContract] = {}
         self._services: dict[str, pb.FeatureServiceContract] = {}
+        self._answers: dict[tuple[_References, tuple[str, ...]], AnswerColumns] = {}
 
     def look_up(self, question: Question) -> Exchange[OnlineFeatures]:
         """Ask for feature values.
@@ -119,40 +86,81 @@ class Conversation:
             ServerError: Servers behind one address keep contradicting each other.
         """
         for _ in range(_ATTEMPTS):
-            references, service_id = yield from self._references(question)
-            columns = yield from self._columns(question, references)
-            response: pb.GetOnlineFeaturesResponse = yield question.request(columns)
-            if response.service_id == service_id:
-                groups = yield from self._group_rows(response)
-                return OnlineFeatures(
-                    columns,
-                    _feature_columns(references, groups),
-                    groups,
-                    answered_at=response.answered_at,
-                    stale=question.stale,
-                )
-            self._services.pop(question.feature_service, None)
+            prepared = yield from self.prepare(question)
+            response: RawOnlineFeatures = yield prepared.request
+            answer = yield from self.answer(prepared, response)
+            if answer is not None:
+                return answer
         reason = f"feature service {question.feature_service!r} changed with every call"
         raise ServerError(server=self._server, code="ABORTED", reason=reason)
 
+    def prepare(self, question: Question) -> Exchange[Prepared]:
+        """Make the request of a question; contracts that are not remembered are asked for.
+
+        Raises:
+            RequestError: The question cannot be answered as asked.
+        """
+        references, service_id = yield from self._references(question)
+        columns = yield from self._columns(question, references)
+        return Prepared(question, references, service_id, columns, question.request(columns))
+
+    def answer(
+        self, prepared: Prepared, response: RawOnlineFeatures
+    ) -> Exchange[OnlineFeatures | None]:
+        """What a response means; `None`: its service has changed, so that it is to be asked again.
+
+        Raises:
+            RequestError: The contract that it names cannot be had.
+        """
+        if response.service_id != prepared.service_id:
+            self._services.pop(prepared.question.feature_service, None)
+            return None
+        groups = yield from self._group_rows(response)
+        return OnlineFeatures(
+            prepared.columns,
+            self._answer_columns(prepared.references, groups),
+            groups,
+            answered_at=response.answered_at,
+            stale=prepared.question.stale,
+        )
+
     def contracts(
-        self, features: Iterable[object] | None, feature_service: str | None
+        self, features: Asked | Iterable[Asked] | None, feature_service: str | None
     ) -> Exchange[tuple[GroupContract, ...]]:
         """Ask for the contracts of the groups that these features, or this service, are of.
 
         Raises:
             RequestError: The question cannot be answered as asked.
         """
-        check_asked(features, feature_service)
         self._services.pop(feature_service or "", None)
         question = Question.of(features, feature_service, entities={}, max_age=None, stale="null")
         references, _ = yield from self._references(question)
         return (yield from self._ask_contracts(_group_names(references)))
 
-    def _references(self, question: Question) -> Exchange[tuple[list[FeatureReference], str]]:
+    def service_contract(self, feature_service: str) -> Exchange[ServiceContract]:
+        """Ask for what a feature service holds, as it is now.
+
+        Raises:
+            RequestError: There is no such service.
+        """
+        self._services.pop(feature_service, None)
+        question = Question.of(None, feature_service, entities={}, max_age=None, stale="null")
+        references, service_id = yield from self._references(question)
+        service = self._services[feature_service]
+        groups = yield from self._ask_contracts(_group_names(references))
+        return ServiceContract(
+            service.name,
+            service.version,
+            service_id,
+            service.description,
+            groups,
+            tuple(_feature_columns(references, groups)),
+        )
+
+    def _references(self, question: Question) -> Exchange[tuple[_References, str]]:
         """The features asked for; those of a service as it is remembered, with its id."""
         if not question.feature_service:
-            return [parse_reference(text) for text in question.features], ""
+            return _parsed(question.features), ""
         service = self._services.get(question.feature_service)
         if service is None:
             response: pb.GetContractResponse = yield pb.GetContractRequest(
@@ -160,7 +168,7 @@ class Conversation:
             )
             (service,) = response.feature_services
             self._services[question.feature_service] = service
-        return [parse_reference(text) for text in service.features], service.service_id
+        return _parsed(tuple(service.features)), service.service_id
 
     def _columns(
         self, question: Question, references: Sequence[FeatureReference]
@@ -185,7 +193,21 @@ class Conversation:
             self._groups[name] = self._contracts[contract.contract_id] = contract
         return contracts
 
-    def _group_rows(self, response: pb.GetOnlineFeaturesResponse) -> Exchange[list[GroupRows]]:
+    def _answer_columns(
+        self, references: _References, groups: Sequence[GroupRows]
+    ) -> AnswerColumns:
+        """The features asked for, as the contracts of this answer have them."""
+        key = (references, tuple(group.contract.contract_id for group in groups))
+        known = self._answers.get(key)
+        if known is None:
+            if len(self._answers) >= _REMEMBERED:
+                self._answers.clear()
+            known = self._answers[key] = AnswerColumns(
+                _feature_columns(references, [group.contract for group in groups])
+            )
+        return known
+
+    def _group_rows(self, response: RawOnlineFeatures) -> Exchange[list[GroupRows]]:
         """The answer's groups, each with the contract that it names."""
         groups = []
         for answered in response.groups:
@@ -193,8 +215,13 @@ class Conversation:
             if contract is None:
                 exact = (answered.feature_group, answered.version)
                 (contract,) = yield from self._ask_contracts([exact])
-            groups.append(GroupRows(contract, answered.rows))
+            groups.append(GroupRows(contract, list(answered.rows)))
         return groups
+
+
+@lru_cache(_REMEMBERED)
+def _parsed(features: tuple[str, ...]) -> _References:
+    return tuple(parse_reference(text) for text in features)
 
 
 def _group_names(references: Sequence[FeatureReference]) -> list[_GroupName]:
@@ -203,13 +230,13 @@ def _group_names(references: Sequence[FeatureReference]) -> list[_GroupName]:
 
 
 def _feature_columns(
-    references: Sequence[FeatureReference], groups: Sequence[GroupRows]
+    references: Sequence[FeatureReference], groups: Sequence[GroupContract]
 ) -> list[FeatureColumn]:
     positions = {name: index for index, name in enumerate(_group_names(references))}
     columns: dict[str, FeatureColumn] = {}
     for reference in references:
         index = positions[reference.group, reference.version]
-        for feature in _features(reference, groups[index].contract):
+        for feature in _features(reference, groups[index]):
             name = f"{reference.group}__{feature.name}"
             if name in columns:
                 raise InvalidArgumentError(

@@ -20,12 +20,19 @@ _INTEGER_BITS = {DType.INT32: 31, DType.INT64: 63}
 def typed_columns(entities: Entities, asked: Sequence[EntitySpec]) -> Columns:
     """The join key values of every entity, one column per join key, in Python's own types.
 
-    Lists, tuples, numpy arrays and other columns that have `tolist` or `to_list` will do.
+    Lists, tuples and columns of numpy, pandas, polars and Arrow will do.
 
     Raises:
-        InvalidEntityError: A join key is missing, or a value is null, mistyped or out of range.
+        InvalidEntityError: A join key is missing, or a value is null, mistyped or out of range; or
+            one value stands where a column belongs.
         InvalidArgumentError: A column is no join key of what is asked for; or lengths differ.
     """
+    if not isinstance(entities, Mapping) and not hasattr(entities, "keys"):
+        raise InvalidArgumentError(
+            argument="entities",
+            problem=f"it is a {type(entities).__name__}",
+            remedy="give one column per join key, such as {'household_id': [1, 2]}",
+        )
     keys = {key.name: (entity.name, key) for entity in asked for key in entity.join_keys}
     for name in entities:
         if name not in keys:
@@ -54,7 +61,8 @@ def entity_columns(columns: Columns) -> list[pb.EntityColumn]:
 
 def _typed(column: Iterable[object] | None, entity: str, key: JoinKey) -> Sequence[KeyValue]:
     expected = key.dtype.name
-    if column is None or isinstance(column, str | bytes | Mapping):
+    values = _plain(column)
+    if values is None:
         raise InvalidEntityError(
             entity=entity,
             join_key=key.name,
@@ -63,7 +71,7 @@ def _typed(column: Iterable[object] | None, entity: str, key: JoinKey) -> Sequen
         )
     convert = _CONVERSIONS[key.dtype]
     typed = []
-    for value in _plain(column):
+    for value in values:
         try:
             typed.append(convert(value))
         except (TypeError, ValueError) as error:
@@ -73,14 +81,18 @@ def _typed(column: Iterable[object] | None, entity: str, key: JoinKey) -> Sequen
     return typed
 
 
-def _plain(column: Iterable[object]) -> Iterable[object]:
-    """A column's values without the wrappers that numpy, polars and pyarrow put around them."""
+def _plain(column: object) -> Iterable[object] | None:
+    """A column's values without what numpy, pandas, polars and pyarrow wrap them in.
+
+    `None` where there is no column, but one value or nothing.
+    """
     for name in ("tolist", "to_list", "to_pylist"):
         method = getattr(column, name, None)
         if method is not None:
-            values: Iterable[object] = method()
-            return values
-    return column
+            column = method()
+            break
+    is_column = isinstance(column, Iterable) and not isinstance(column, str | bytes | Mapping)
+    return column if is_column else None  # type: ignore[return-value]  # as just said
 
 
 def _integer(dtype: DType) -> Callable[[object], KeyValue]:

@@ -4,6 +4,7 @@ Every method is a `Reading`, so that any transport can run it, and many of them 
 connection to the store. The snapshot is replaced as a whole; an answer is made of one snapshot.
 """
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,11 +15,13 @@ from ..contract.errors import CatalogueError, InvalidArgumentError, UnknownNameE
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.references import parse_reference
 from ..contract.rows import to_microseconds
+from .admission import Admission
 from .contracts import ServedGroup, ServedService, Snapshot, load
 from .lookup import Lookup
-from .query import malformed, parse_query
+from .observing import UNOBSERVED, Observer
+from .query import Query, checked_query, malformed, parse_query
 from .reading import Reading
-from .settings import Limits
+from .settings import Limits, RateLimits
 
 _Result = TypeVar("_Result")
 
@@ -28,14 +31,26 @@ class Handler:
 
     Attributes:
         snapshot: The catalogue in force; `None` until it was read once.
+        admission: Who may ask how often.
         clock: By which ages are judged.
+        refreshed_at: When the catalogue was last read, in seconds of the monotonic clock.
     """
 
-    def __init__(self, namespace: str, limits: Limits, clock: Clock) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        limits: Limits,
+        clock: Clock,
+        *,
+        admission: Admission | None = None,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         """Begin without a catalogue; the first request reads it if no `refresh` did."""
-        self._namespace, self._limits = namespace, limits
+        self._namespace, self._limits, self._observer = namespace, limits, observer
+        self.admission = admission or Admission(RateLimits())
         self.clock = clock
         self.snapshot: Snapshot | None = None
+        self.refreshed_at: float | None = None
 
     def refresh(self) -> Reading[Snapshot]:
         """Read the catalogue again; the snapshot that is then in force.
@@ -48,6 +63,7 @@ class Handler:
         # Another refresh may have finished meanwhile, with a newer catalogue than this one's.
         if self.snapshot is None or self.snapshot is before:
             self.snapshot = loaded
+        self.refreshed_at = time.monotonic()
         return self.snapshot
 
     def get_online_features(self, raw: bytes) -> Reading[bytes]:
@@ -55,14 +71,28 @@ class Handler:
 
         Raises:
             RequestError: The request cannot be answered as asked.
+            LimitReachedError: More is asked of a group than may be.
             CatalogueError: The catalogue was never read and cannot be.
         """
-        query = parse_query(raw, self._limits)
+        return (yield from self._look_up(parse_query(raw, self._limits)))
 
+    def answer(self, request: pb.GetOnlineFeaturesRequest) -> Reading[bytes]:
+        """Answer a message of a stream, as `get_online_features` answers a call.
+
+        Raises:
+            RequestError: The request cannot be answered as asked.
+            LimitReachedError: More is asked of a group than may be.
+            CatalogueError: The catalogue was never read and cannot be.
+        """
+        return (yield from self._look_up(checked_query(request, self._limits)))
+
+    def _look_up(self, query: Query) -> Reading[bytes]:
         def plan(snapshot: Snapshot) -> Lookup:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
+        for group in snapshot.select(query.features, query.service).groups:
+            self.admission.admit_rows(group.spec.name, query.entity_count)
         values = yield lookup.keys
         answer = lookup.answer(values, self._now_us())
         if answer.doubtful:
@@ -71,6 +101,8 @@ class Handler:
                 lookup = plan(newer)
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
+        for tally in answer.tallies:
+            self._observer.rows(*tally)
         return answer.body
 
     def get_contract(self, raw: bytes) -> Reading[bytes]:

@@ -1,84 +1,91 @@
-"""The standard health service (`grpc.health.v1.Health`).
+"""The standard health service (`grpc.health.v1.Health`), whichever transport asks.
 
 Not the one of grpcio-health-checking: its watchers keep their streams open while the server drains,
 so that every drain would last until its timeout.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 
-import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from ..contract.errors import InvalidArgumentError, UnknownNameError
+
 SERVICE = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+_Watcher = Callable[[], object]
 
 
 class Health:
-    """Says whether the server as a whole, and each of its services, can answer."""
+    """Says whether the server as a whole, and each of its services, can answer.
+
+    Changed by one thread, whose watchers are told in it; any thread may ask.
+
+    Attributes:
+        watchers: Called, without arguments, after every change, and when the server drains.
+        is_closing: The server drains: NOT_SERVING from now on, and every watch is to end.
+    """
 
     def __init__(self, services: frozenset[str]) -> None:
         """Begin as NOT_SERVING for these services and for the whole server (the empty name)."""
         self._services = services | {""}
-        self._is_serving = self._is_closing = False
-        self._changed = asyncio.Condition()
+        self._is_serving = self.is_closing = False
+        self.watchers: set[_Watcher] = set()
 
-    async def report(self, *, is_serving: bool) -> None:
+    @property
+    def is_serving(self) -> bool:
+        """Whether the server can answer, and does not drain."""
+        return self._is_serving and not self.is_closing
+
+    def report(self, *, is_serving: bool) -> None:
         """Tell watchers when this differs from what was reported before."""
-        async with self._changed:
+        if is_serving != self._is_serving:
             self._is_serving = is_serving
-            self._changed.notify_all()
+            self._tell()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Say NOT_SERVING from now on, and end every watch."""
-        async with self._changed:
-            self._is_closing = True
-            self._changed.notify_all()
+        self.is_closing = True
+        self._tell()
 
-    def methods(self) -> grpc.GenericRpcHandler:
-        """The service's methods, to be added to a server."""
-        return grpc.method_handlers_generic_handler(
-            SERVICE,
-            {
-                "Check": grpc.unary_unary_rpc_method_handler(
-                    self._check,
-                    HealthCheckRequest.FromString,
-                    HealthCheckResponse.SerializeToString,
-                ),
-                "Watch": grpc.unary_stream_rpc_method_handler(
-                    self._watch,
-                    HealthCheckRequest.FromString,
-                    HealthCheckResponse.SerializeToString,
-                ),
-            },
-        )
+    def check(self, raw: bytes) -> bytes:
+        """Answer a serialized `HealthCheckRequest`.
 
-    async def _check(
-        self, request: HealthCheckRequest, context: grpc.aio.ServicerContext
-    ) -> HealthCheckResponse:
-        if request.service not in self._services:
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r}"
-            )
-        return HealthCheckResponse(status=self._status(request.service))
-
-    async def _watch(
-        self, request: HealthCheckRequest, _context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[HealthCheckResponse]:
-        told: int | None = None
-        is_closing = False
-        while not is_closing:
-            async with self._changed:
-                while not self._is_closing and self._status(request.service) == told:
-                    await self._changed.wait()
-                status, is_closing = self._status(request.service), self._is_closing
-            if status != told:
-                yield HealthCheckResponse(status=status)
-                told = status
-
-    def _status(self, service: str) -> int:
+        Raises:
+            InvalidArgumentError: The bytes are no such request.
+            UnknownNameError: There is no such service.
+        """
+        service = asked_service(raw)
         if service not in self._services:
-            return HealthCheckResponse.SERVICE_UNKNOWN
-        if self._is_serving and not self._is_closing:
-            return HealthCheckResponse.SERVING
-        return HealthCheckResponse.NOT_SERVING
+            raise UnknownNameError(kind="service", name=service, known=self._services - {""})
+        return self.status(service)
+
+    def status(self, service: str) -> bytes:
+        """The serialized `HealthCheckResponse` of a service; SERVICE_UNKNOWN is one, too."""
+        response = HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)
+        if service not in self._services:
+            response.status = HealthCheckResponse.SERVICE_UNKNOWN
+        elif self.is_serving:
+            response.status = HealthCheckResponse.SERVING
+        return response.SerializeToString()
+
+    def _tell(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher()
+
+
+def asked_service(raw: bytes) -> str:
+    """The service that a serialized `HealthCheckRequest` names.
+
+    Raises:
+        InvalidArgumentError: The bytes are no such request.
+    """
+    try:
+        return HealthCheckRequest.FromString(raw).service
+    except DecodeError as error:
+        raise InvalidArgumentError(
+            argument="request",
+            problem="these bytes are no grpc.health.v1.HealthCheckRequest",
+            remedy="use the published health.proto",
+        ) from error

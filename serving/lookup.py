@@ -7,6 +7,7 @@ and schema). What a row lacks is said by appending a field, which is legal proto
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from ..contract.errors import InvalidArgumentError, TooLargeError
 from ..contract.keys import online_key
@@ -14,7 +15,7 @@ from ..contract.order import ORDER_LENGTH, Order, decode_order
 from ..contract.status import is_stale
 from .contracts import Selection, ServedGroup
 from .query import Query
-from .reading import Keys, Values
+from .reading import UNREAD, Copies, Keys, Values
 from .settings import Limits
 
 _SCHEMA_ID_TAG = b"\x18"  # field 3, varint
@@ -41,10 +42,28 @@ class Answer:
 
     Attributes:
         doubtful: It holds an ERROR that a newer catalogue may explain: an unknown schema, no guard.
+        tallies: What became of the rows of each group.
     """
 
     body: bytes
     doubtful: bool
+    tallies: "Sequence[Tally]"
+
+
+class Tally(NamedTuple):
+    """How many rows of a group an answer has, by their status.
+
+    Attributes:
+        group: `name@version`.
+        oldest_age_seconds: Of the rows that it has; `None` when there are none.
+    """
+
+    group: str
+    present: int
+    not_found: int
+    stale: int
+    error: int
+    oldest_age_seconds: float | None
 
 
 class Lookup:
@@ -75,35 +94,65 @@ class Lookup:
     def answer(self, values: Values, now_us: int) -> Answer:
         """The answer made of the values of `keys`, judged at an instant (microseconds)."""
         parts: list[bytes] = []
+        tallies: list[Tally] = []
         doubtful = False
         size = 1 + self._query.entity_count
         for index, group in enumerate(self._selection.groups):
-            rows = _Rows(group, values[index * size], now_us, self._query.max_age_us)
-            body = rows.framed(values[index * size + 1 : (index + 1) * size])
+            guard, first, last = values[index * size], index * size + 1, (index + 1) * size
+            rows = _Rows(group, now_us, self._query.max_age_us)
+            if isinstance(guard, Copies):
+                body = rows.framed_apart(values[first:last], guard.beside(first, last))
+            else:
+                body = rows.framed(values[first:last], guard)
             parts += (_GROUP_TAG, _varint(len(body)), body)
             doubtful = doubtful or rows.doubtful
+            tallies.append(rows.tally(self._query.entity_count))
         parts += (_ANSWERED_AT_TAG, now_us.to_bytes(8, "little", signed=True))
         if self._selection.service is not None:
             service_id = self._selection.service.service_id.encode()
             parts += (_SERVICE_ID_TAG, _varint(len(service_id)), service_id)
-        return Answer(b"".join(parts), doubtful)
+        return Answer(b"".join(parts), doubtful, tallies)
 
 
 class _Rows:
     """The rows of one group in one answer."""
 
-    def __init__(
-        self, group: ServedGroup, guard: bytes | None, now_us: int, max_age_us: int | None
-    ) -> None:
+    def __init__(self, group: ServedGroup, now_us: int, max_age_us: int | None) -> None:
         self._group, self._now_us, self._max_age_us = group, now_us, max_age_us
-        self._floor = _order(guard)
-        self.doubtful = self._floor is None
+        self.doubtful = False
+        self._not_found = self._stale = self._error = 0
+        self._oldest_us: int | None = None
 
-    def framed(self, values: Sequence[bytes | None]) -> bytes:
+    def tally(self, count: int) -> Tally:
+        """What became of so many rows, once they are framed."""
+        others = self._not_found + self._stale + self._error
+        oldest = None if self._oldest_us is None else (self._now_us - self._oldest_us) / 1e6
+        return Tally(
+            self._group.spec.reference,
+            count - others,
+            self._not_found,
+            self._stale,
+            self._error,
+            oldest,
+        )
+
+    def framed(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
         """The group's serialized `FeatureGroupRows`."""
-        if self._floor is None:
-            return self._group.header + _ERROR_ROW * len(values)
-        parts = [self._group.header]
+        return self._group.header + self._frames(values, guard)
+
+    def framed_apart(self, values: Sequence[bytes | None], guards: Sequence[bytes | None]) -> bytes:
+        """The same of rows that were read apart, each with a guard of its own."""
+        frames = [self._frames([row], guard) for row, guard in zip(values, guards, strict=True)]
+        return self._group.header + b"".join(frames)
+
+    def _frames(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
+        floor = _order(guard)
+        if floor is None:
+            self.doubtful = self.doubtful or guard is not UNREAD
+            self._error += len(values)
+            return _ERROR_ROW * len(values)
+        parts = []
+        self._not_found += values.count(None)
         # Rows of one publish share their head: most are judged once per request.
         verdicts: dict[bytes, _Verdict] = {}
         for row in values:
@@ -113,17 +162,20 @@ class _Rows:
             head = row[:_HEAD]
             verdict = verdicts.get(head)
             if verdict is None:
-                verdict = self._judge(row, self._floor)
+                verdict = self._judge(row, floor)
                 if len(head) == _HEAD and head[-1] < _ONE_BYTE:
                     verdicts[head] = verdict
             if verdict is _Verdict.LIVE:
                 parts += (_row_frame(len(row)), row)
             elif verdict is _Verdict.STALE:
                 parts += (_row_frame(len(row) + len(_STALE)), row, _STALE)
+                self._stale += 1
             elif verdict is _Verdict.GONE:
                 parts.append(_NOT_FOUND_ROW)
+                self._not_found += 1
             else:
                 parts.append(_ERROR_ROW)
+                self._error += 1
                 self.doubtful = self.doubtful or verdict is _Verdict.FOREIGN
         return b"".join(parts)
 
@@ -136,6 +188,8 @@ class _Rows:
         if _schema_id(row) >= len(self._group.spec.all_schemas):
             return _Verdict.FOREIGN
         age_us = self._now_us - order.event_timestamp
+        if self._oldest_us is None or order.event_timestamp < self._oldest_us:
+            self._oldest_us = order.event_timestamp
         stale = is_stale(age_us, self._group.ttl_us, self._max_age_us)
         return _Verdict.STALE if stale else _Verdict.LIVE
 

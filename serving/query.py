@@ -65,6 +65,16 @@ def parse_query(raw: bytes, limits: Limits) -> Query:
         request = pb.GetOnlineFeaturesRequest.FromString(raw)
     except DecodeError as error:
         raise malformed("GetOnlineFeaturesRequest") from error
+    return checked_query(request, limits)
+
+
+def checked_query(request: pb.GetOnlineFeaturesRequest, limits: Limits) -> Query:
+    """Take a request apart.
+
+    Raises:
+        InvalidArgumentError: Its parts contradict each other.
+        TooLargeError: It asks for more than the limits allow.
+    """
     if bool(request.features) == bool(request.feature_service):
         problem = "both are given" if request.features else "nothing is asked for"
         raise InvalidArgumentError(

@@ -44,6 +44,11 @@ class ObjectStore:
         """An offline store in the bucket, as another process would open it."""
         return OfflineStore(self.root, self.variables)
 
+    def put(self, key: str, content: bytes) -> None:
+        """Store an object in the bucket."""
+        with _files(self.port).open_output_stream(f"{self.bucket}/{key}") as stream:
+            stream.write(content)
+
     def keys(self) -> list[str]:
         """The keys of all objects."""
         found = _files(self.port).get_file_info(

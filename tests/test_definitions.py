@@ -92,3 +92,47 @@ def test_the_workspace_is_valid_from_any_folder(tmp_path: Path) -> None:
 
     assert ran.returncode == 0, ran.stderr
     assert "All code locations passed validation" in ran.stdout + ran.stderr
+
+
+LANDING = """
+from datetime import datetime, timedelta
+
+import pandera.polars as pa
+import polars as pl
+
+from headrace.assets.authoring import EventTimestamp, source
+
+
+class Orders(pa.DataFrameModel):
+    at: EventTimestamp
+
+
+@source(schema=Orders, event_timestamp="at", start="2024-01-01", owners=["team:x"],
+        landing="/in/{partition}.csv")
+def landed(start: datetime, end: datetime) -> pl.LazyFrame:
+    raise NotImplementedError
+
+
+@source(schema=Orders, event_timestamp="at", start="2024-01-01", owners=["team:x"],
+        late_within=timedelta(days=3))
+def asked(start: datetime, end: datetime) -> pl.LazyFrame:
+    raise NotImplementedError
+"""
+
+
+def test_a_source_is_read_when_its_files_arrive_or_else_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "team_sources"
+    package.mkdir()
+    (package / "__init__.py").write_text(LANDING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    home = {"HEADRACE_HOME": str(tmp_path / "home"), "HEADRACE_PACKAGES": "team_sources"}
+    repository = build_definitions(Environment.read(home)).get_repository_def()
+
+    assert repository.has_sensor_def("arrivals_of_landed")
+    assert repository.has_sensor_def("late_data")
+    assert not repository.has_sensor_def("arrivals_of_asked")
+    assert repository.has_schedule_def("read_asked")
+    assert not repository.has_schedule_def("read_landed")

@@ -72,6 +72,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert any(name.endswith("/licenses/LICENSE") for name in described)
     assert "headrace/contract/proto/headrace/v1/feature_service.proto" in names
     assert names - described == {
+        "headrace/deploy/local/dagster.yaml",
         "headrace/py.typed",
         "headrace/resources/online/functions.lua",
         "headrace/workspace.yaml",

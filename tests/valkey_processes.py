@@ -61,8 +61,14 @@ class Processes:
     ) -> None:
         self._stack.close()
 
-    def start(self, *options: str, config: str | None = None) -> Process:
-        port = free_port()
+    def start(
+        self,
+        *options: str,
+        config: str | None = None,
+        port: int | None = None,
+        password: str | None = None,
+    ) -> Process:
+        port = port or free_port()
         folder = self.folder / f"valkey-{port}"
         folder.mkdir()
         command = [str(get_binary_path())]
@@ -70,9 +76,11 @@ class Processes:
             (folder / "valkey.conf").write_text(config)
             command.append("valkey.conf")
         command += ["--port", str(port), "--bind", "127.0.0.1", *options]
+        if password is not None:
+            command += ["--requirepass", password]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-        client = redis.Redis(port=port, socket_timeout=_PATIENCE_SECONDS)
+        client = redis.Redis(port=port, password=password, socket_timeout=_PATIENCE_SECONDS)
         started = Process(port, process, client)
         self._stack.callback(client.close)
         self._stack.callback(started.kill)
@@ -139,9 +147,9 @@ def free_port() -> int:
             return port
 
 
-def until(holds: Callable[[], object]) -> None:
-    """Wait until something holds; fails when it never does."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def until(holds: Callable[[], object], patience: float = _PATIENCE_SECONDS) -> None:
+    """Wait until something holds; fails when it does not within so many seconds."""
+    deadline = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.02)

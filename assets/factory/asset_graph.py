@@ -12,18 +12,23 @@ from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
 from .sources import source_asset
-from .standing_checks import freshness_check
 from .training import training_set_asset
 
 
-def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetsDefinition]:
-    """The assets of all declarations; they need the resource `deployment`."""
+def build_assets(
+    declarations: Declarations, clock: Clock, *, in_shards: bool = False
+) -> Sequence[dg.AssetsDefinition]:
+    """The assets of all declarations; they need the resource `deployment`.
+
+    With `in_shards` groups that declare shards are computed by a step for each. Where all steps run
+    in one process that would only cost.
+    """
     services = list(declarations.services.values())
     groups = declarations.groups.values()
     return [
         *(source_asset(source, clock) for source in declarations.sources.values()),
         *(dimension_asset(dimension) for dimension in declarations.dimensions.values()),
-        *(offline_asset(group, clock) for group in groups),
+        *(offline_asset(group, clock, in_shards=in_shards) for group in groups),
         *(
             online_asset(group, services, clock)
             for group in groups
@@ -33,8 +38,3 @@ def build_assets(declarations: Declarations, clock: Clock) -> Sequence[dg.Assets
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
         *(maintenance_asset(each) for each in declarations.tables),
     ]
-
-
-def build_checks(declarations: Declarations, clock: Clock) -> Sequence[dg.AssetChecksDefinition]:
-    """The checks that are steps of their own."""
-    return [freshness_check(group, clock) for group in declarations.groups.values()]

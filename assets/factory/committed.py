@@ -7,14 +7,18 @@ from typing import Any
 import dagster as dg
 
 from ...resources.deployments import Deployment
-from ..declarations import Dimension, FeatureGroup, Source
+from ..declarations import Dimension, FeatureGroup, Source, Tags
 from ..model_inputs import TrainingSet
 from ..schemas import Schema
 from .approval_check import approval_specs
 from .checks import check_spec
 from .code_references import code_reference
 from .metadata import Metadata, table_metadata
+from .partitions import backfills_in_chunks
+from .pods import op_tags
+from .standing_checks import offline_specs
 from .steps import Event, materialize_partitions
+from .tracing import traced
 
 
 def no_lineage() -> Metadata:
@@ -43,6 +47,21 @@ class Committed:
     freshness: dg.FreshnessPolicy | None = None
     automation: dg.AutomationCondition | None = None
     lineage: Callable[[], Metadata] = field(default=no_lineage)
+    resources: Tags = ()
+
+    @property
+    def constant(self) -> Metadata:
+        """What is said of the asset, and of each of its partitions."""
+        return table_metadata(self.declared.table, self.schema)
+
+    @property
+    def checks(self) -> Sequence[dg.AssetCheckSpec]:
+        """The checks that it makes before it commits."""
+        return [
+            check_spec(self.key, self.partitions, self.schema),
+            *approval_specs(self.declared, self.key, self.partitions),
+            *(offline_specs(self.key) if isinstance(self.declared, FeatureGroup) else ()),
+        ]
 
     @property
     def code(self) -> Callable[..., Any]:
@@ -54,17 +73,14 @@ class Committed:
 
 def committed_asset(each: Committed) -> dg.AssetsDefinition:
     """One asset with its blocking check, that computes any number of partitions in one run."""
-    constant = table_metadata(each.declared.table, each.schema)
+    constant = each.constant
 
     @dg.asset(
         key=each.key,
         deps=each.deps,
         partitions_def=each.partitions,
-        backfill_policy=None if each.partitions is None else dg.BackfillPolicy.single_run(),
-        check_specs=[
-            check_spec(each.key, each.partitions, each.schema),
-            *approval_specs(each.declared, each.key, each.partitions),
-        ],
+        backfill_policy=None if each.partitions is None else backfills_in_chunks(),
+        check_specs=each.checks,
         output_required=False,
         automation_condition=each.automation,
         code_version=each.declared.code_version,
@@ -73,6 +89,7 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         group_name=each.group_name,
         kinds={"delta", "polars"},
         metadata={**constant, **code_reference(each.code)},
+        op_tags=op_tags(each.resources),
         owners=each.owners,
         pool="/".join(each.key.path),  # one writer per table
         tags=dict(each.tags),
@@ -81,6 +98,8 @@ def committed_asset(each: Committed) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
         metadata = {**constant, **each.lineage()}
-        yield from materialize_partitions(context, each.declared, deployment, metadata)
+        yield from traced(
+            context, materialize_partitions(context, each.declared, deployment, metadata)
+        )
 
     return commit

@@ -4,6 +4,7 @@ import dagster as dg
 
 from ...resources.deployments import Deployment
 from ..declarations import FeatureGroup
+from .tracing import traced_step
 
 
 def iceberg_asset(group: FeatureGroup) -> dg.AssetsDefinition:
@@ -23,8 +24,11 @@ def iceberg_asset(group: FeatureGroup) -> dg.AssetsDefinition:
         pool="/".join(group.iceberg_path),
         tags=dict(group.spec.tags),
     )
-    def export(deployment: dg.ResourceParam[Deployment]) -> dg.MaterializeResult:
-        return _exported(group, deployment)
+    def export(
+        context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
+    ) -> dg.MaterializeResult:
+        with traced_step(context):
+            return _exported(group, deployment)
 
     return export
 

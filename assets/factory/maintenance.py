@@ -8,6 +8,7 @@ from ..declarations import FeatureGroup
 from ..maintenance import maintain
 from ..materialization import Materialized
 from .metadata import Metadata
+from .tracing import traced_step
 
 GROUP = "maintenance"
 _SHOWN = 50
@@ -51,7 +52,8 @@ def maintenance_asset(declared: Materialized) -> dg.AssetsDefinition:
     def maintained(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> dg.MaterializeResult[None]:
-        done = maintain(declared, deployment)
+        with traced_step(context):
+            done = maintain(declared, deployment)
         if done.kept.unknown is not None:
             context.log.warning("nothing was removed, as it is not known %s", done.kept.unknown)
         return dg.MaterializeResult(metadata=_metadata(done))

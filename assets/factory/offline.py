@@ -10,26 +10,35 @@ from .automation import when_inputs_change
 from .committed import Committed, committed_asset
 from .lineage import lineage_of
 from .partitions import is_same_partition, partitions_definition, window_mapping
+from .sharded import sharded_asset
 
 
-def offline_asset(group: FeatureGroup, clock: Clock) -> dg.AssetsDefinition:
-    """The asset of a feature group's Delta table."""
-    return committed_asset(
-        Committed(
-            declared=group,
-            key=dg.AssetKey(group.offline_path),
-            schema=group.schema,
-            group_name=group.entity.name,
-            owners=group.spec.owners,
-            description=group.spec.description,
-            tags=dict(group.spec.tags),
-            partitions=partitions_definition(group, clock),
-            deps=[_dependency(each, group.partitions) for each in group.inputs],
-            # Measures the time since a run, whichever partition it computed: not the data's age.
-            freshness=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
-            automation=_automation(group),
-            lineage=lambda: lineage_of(group),
-        )
+def offline_asset(
+    group: FeatureGroup, clock: Clock, *, in_shards: bool = False
+) -> dg.AssetsDefinition:
+    """The asset of a feature group's Delta table; in one step, or in its shards if it has some."""
+    committed = _committed(group, clock)
+    if in_shards and group.shards > 1:
+        return sharded_asset(committed, group)
+    return committed_asset(committed)
+
+
+def _committed(group: FeatureGroup, clock: Clock) -> Committed:
+    return Committed(
+        declared=group,
+        key=dg.AssetKey(group.offline_path),
+        schema=group.schema,
+        group_name=group.entity.name,
+        owners=group.spec.owners,
+        description=group.spec.description,
+        tags=dict(group.spec.tags),
+        partitions=partitions_definition(group, clock),
+        deps=[_dependency(each, group.partitions) for each in group.inputs],
+        # Measures the time since a run, whichever partition it computed: not the data's age.
+        freshness=dg.FreshnessPolicy.time_window(fail_window=group.freshness),
+        automation=_automation(group),
+        lineage=lambda: lineage_of(group),
+        resources=group.resources,
     )
 
 

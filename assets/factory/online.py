@@ -17,10 +17,11 @@ from .automation import when_inputs_change
 from .code_references import code_reference
 from .metadata import Metadata, age_metadata
 from .online_check import online_check_spec, online_evaluation, verified
-from .partitions import partitions_definition
+from .partitions import backfills_in_chunks, partitions_definition
 from .provenance import input_tags
 from .standing_checks import online_evaluations, online_specs
 from .steps import Event, materialization, outputs
+from .tracing import traced
 
 
 def online_asset(
@@ -43,7 +44,7 @@ def online_asset(
             online_check_spec(key, partitions, group.spec.reference),
             *online_specs(key),
         ],
-        backfill_policy=dg.BackfillPolicy.single_run(),
+        backfill_policy=backfills_in_chunks(),
         output_required=False,
         automation_condition=when_inputs_change(together=[offline], apart=[]),
         code_version=group.code_version,
@@ -59,7 +60,8 @@ def online_asset(
     def publish(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[Deployment]
     ) -> Iterator[Event]:
-        yield from _publish(context, group, services, deployment, clock=clock)
+        published = _publish(context, group, services, deployment, clock=clock)
+        yield from traced(context, published)
 
     return publish
 

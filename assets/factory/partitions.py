@@ -7,7 +7,7 @@ import dagster as dg
 from ...contract.clock import Clock
 from ...contract.partitions import DAILY, HOURLY, Partitioning
 from ..declarations import Input
-from ..partitions import Partitioned
+from ..partitions import PARTITIONS_A_RUN, Partitioned
 
 _DEFINITIONS: dict[
     Partitioning, type[dg.DailyPartitionsDefinition | dg.HourlyPartitionsDefinition]
@@ -20,6 +20,14 @@ def partitions_definition(history: Partitioned, clock: Clock) -> dg.TimeWindowPa
     return _DEFINITIONS[history.partitions](
         start_date=history.start, end_date=end, timezone="UTC", fmt=history.partitions.key_format
     )
+
+
+def backfills_in_chunks() -> dg.BackfillPolicy:
+    """Many partitions to a run, but not a history: what is due today goes in between.
+
+    Assets that one run computes together have to agree on it.
+    """
+    return dg.BackfillPolicy.multi_run(max_partitions_per_run=PARTITIONS_A_RUN)
 
 
 def is_same_partition(each: Input, partitions: Partitioning) -> bool:

@@ -22,5 +22,6 @@ def source_asset(source: Source, clock: Clock) -> dg.AssetsDefinition:
             tags=dict(source.tags),
             partitions=partitions_definition(source, clock),
             freshness=dg.FreshnessPolicy.time_window(fail_window=due),
+            resources=source.resources,
         )
     )

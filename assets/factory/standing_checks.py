@@ -1,8 +1,8 @@
 """Checks of a group as a whole, which sensors make every minute: how fresh, whether complete.
 
-They have no partitions, so that a sensor may record them without a run, as often as it likes. A run
-that computes or publishes the group makes them, too: in `online` the step itself does, which has
-the store open, and in `offline` a step of its own, which can be executed by hand.
+They have no partitions, so that a sensor may record them without a run, as often as it likes. The
+steps that commit and publish make them, too, at their end; a step of its own would cost a process
+where each step has one.
 """
 
 from collections.abc import Iterator
@@ -45,20 +45,9 @@ class Finding:
         )
 
 
-def freshness_check(group: FeatureGroup, clock: Clock) -> dg.AssetChecksDefinition:
+def offline_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The check of what is committed."""
-
-    @dg.asset_check(asset=dg.AssetKey(group.offline_path), name=FRESHNESS, description=_FRESH)
-    def fresh(deployment: dg.ResourceParam[Deployment]) -> dg.AssetCheckResult:
-        found = committed_freshness(group, deployment, clock)
-        return dg.AssetCheckResult(
-            passed=found.passed,
-            severity=found.severity,
-            description=found.description,
-            metadata=found.metadata,
-        )
-
-    return fresh
+    return [dg.AssetCheckSpec(FRESHNESS, asset=key, description=_FRESH)]
 
 
 def online_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
@@ -67,6 +56,15 @@ def online_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(FRESHNESS, asset=key, description=_FRESH),
         dg.AssetCheckSpec(COMPLETE, asset=key, description=_WHOLE),
     ]
+
+
+def offline_evaluations(
+    group: FeatureGroup, deployment: Deployment
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """What is found of it."""
+    finding = committed_freshness(group, deployment, deployment.environment.clock())
+    if finding is not None:
+        yield finding.evaluation(dg.AssetKey(group.offline_path), FRESHNESS)
 
 
 def online_evaluations(
@@ -82,9 +80,17 @@ def online_evaluations(
             yield finding.evaluation(dg.AssetKey(group.online_path), check)
 
 
-def committed_freshness(group: FeatureGroup, deployment: Deployment, clock: Clock) -> Finding:
-    """How fresh the offline table is; with its score, where time passes."""
+def committed_freshness(
+    group: FeatureGroup, deployment: Deployment, clock: Clock
+) -> Finding | None:
+    """How fresh the offline table is, with its score, where time passes.
+
+    `None` while nothing is committed: to load a group's history is somebody's decision, and nobody
+    is late with it.
+    """
     snapshot, now = deployment.offline.table(group.table).snapshot(), clock.now()
+    if not snapshot.commits:
+        return None
     found = freshness(group, snapshot.commits, now)
     metadata = _metadata(found, now)
     if clock.frozen_at is None:

@@ -26,6 +26,7 @@ from .approval_check import approval_evaluation
 from .checks import evaluation
 from .metadata import Metadata, age_metadata, commit_metadata
 from .provenance import input_tags
+from .standing_checks import offline_evaluations
 
 Event: TypeAlias = (
     dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None] | dg.MaterializeResult[None]
@@ -45,21 +46,42 @@ def materialize_partitions(
 ) -> Iterator[Event]:
     """Materialize the partitions of a run, and record each; `constant` metadata is on all records.
 
+    Raises:
+        Failure: Partitions were refused or failed; it names them. The others are committed.
+    """
+    partitions = [] if isinstance(declared, Dimension) else list(context.partition_keys)
+    outcomes = materialize(declared, partitions, run_of(context, deployment))
+    yield from recorded(context, declared, outcomes, deployment, constant=constant)
+
+
+def run_of(context: dg.AssetExecutionContext, deployment: Deployment) -> Run:
+    """In whose name a step computes and commits."""
+    deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
+    return Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
+
+
+def recorded(
+    context: dg.AssetExecutionContext,
+    declared: Materialized,
+    outcomes: Iterator[Outcome],
+    deployment: Deployment,
+    *,
+    constant: Metadata,
+) -> Iterator[Event]:
+    """The records of what came of each partition.
+
     A partition that waits for approval has no materialization, so that nothing downstream runs for
     it: not by automation, and not in this run.
 
     Raises:
         Failure: Partitions were refused or failed; it names them. The others are committed.
     """
-    key = context.asset_key
+    key, count = context.asset_key, 0
     partitioning = None if isinstance(declared, Dimension) else declared.partitions
-    partitions = [] if partitioning is None else list(context.partition_keys)
-    deferred = context.run.tags.get(PUBLISH_TAG) == "deferred"
-    run = Run(deployment.offline, context.run.run_id, "deferred" if deferred else "auto")
     age, inputs = _Age.of(declared, deployment), input_tags(context)
     failed: list[Outcome] = []
     held = 0
-    for outcome in materialize(declared, partitions, run):
+    for count, outcome in enumerate(outcomes, 1):  # noqa: B007 - the last one counts them
         partition = None if partitioning is None else outcome.partition
         if outcome.commit is not None:
             metadata = {
@@ -76,8 +98,10 @@ def materialize_partitions(
             context.log.error("%s: %s", outcome.partition, outcome.reason, exc_info=outcome.error)
             failed.append(outcome)
         yield from _evaluations(context, declared, partition, outcome)
+    if isinstance(declared, FeatureGroup):
+        yield from offline_evaluations(declared, deployment)
     if failed:
-        raise _failure(key, failed, len(partitions) or 1)
+        raise _failure(key, failed, count)
     yield from outputs(context, go_on=not held)
 
 

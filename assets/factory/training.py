@@ -31,6 +31,7 @@ def training_set_asset(training_set: TrainingSet, clock: Clock) -> dg.AssetsDefi
             partitions=partitions_definition(training_set, clock),
             deps=_dependencies(training_set),
             lineage=lambda: lineage_of(training_set),
+            resources=training_set.resources,
         )
     )
 

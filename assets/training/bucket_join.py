@@ -1,6 +1,5 @@
 """What one group knew of each row of a spine, found bucket by bucket and month by month."""
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from ...resources.offline.monthly_rows import MonthlyRows
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from .acceptance import Acceptance, Intervals, Month
+from .answers import Answers
 from .bucketed_spine import SpineBucket
 from .feature_columns import GroupColumns
 from .sorted_rows import Positions, SortedRows, positions_of
@@ -33,48 +33,69 @@ class Reading:
     history_covers: int | None
 
 
-def known_values(
-    spine: Sequence[SpineBucket], height: int, group: GroupColumns
-) -> tuple[pl.DataFrame, Reading]:
-    """The group's features as known at each row of a spine, and what was read to find them.
+class GroupJoin:
+    """One group's part of a join; its buckets may be answered by several threads at once.
 
     Opens only the files of buckets and partitions that can answer a row. While the rows of one
-    month are searched, those of the next are read: no more than the two are in memory.
-
-    Args:
-        spine: Its buckets, by the group's join keys and number of buckets.
-        height: How many rows the spine has.
-        group: The features that are asked.
+    month are searched, those of the next are read: no more than the two of each thread are in
+    memory.
     """
-    source = MonthlyRows.of(group.snapshot)
-    acceptance = Acceptance.of(group.spec, group.snapshot.commits)
-    answers: list[_Answers] = []
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        before: tuple[_Questions, Month, Future[pl.DataFrame]] | None = None
-        for questions, month in _months(spine, acceptance):
+
+    def __init__(self, group: GroupColumns, height: int) -> None:
+        """Open no file yet.
+
+        Args:
+            group: The features that are asked.
+            height: How many rows the spine has.
+        """
+        self.group = group
+        self._source = MonthlyRows.of(group.snapshot)
+        self._acceptance = Acceptance.of(group.spec, group.snapshot.commits)
+        schema = {name: group.snapshot.spec.schema[name] for name in group.columns}
+        self._answers = Answers(schema, height)
+
+    def answer(self, spine: SpineBucket, reader: ThreadPoolExecutor) -> None:
+        """Find what was known at the rows of one bucket of the spine.
+
+        Args:
+            spine: By the group's join keys and number of buckets.
+            reader: Reads the rows of months.
+        """
+        questions = _Questions.of(spine, self._acceptance.intervals(spine.times))
+        before: tuple[Month, Future[pl.DataFrame]] | None = None
+        for month in self._acceptance.months(spine.instants):
             if not questions.are_open(month):
                 continue
-            rows = reader.submit(_rows, source, questions.spine.bucket, month, group)
+            rows = reader.submit(self._rows, spine.bucket, month)
             if before is not None:
-                answers.append(_answered(*before, group))
-            before = questions, month, rows
+                self._answer(questions, *before)
+            before = month, rows
         if before is not None:
-            answers.append(_answered(*before, group))
-    reading = Reading(
-        group=group.spec.reference,
-        files_opened=len(source.opened),
-        files=source.file_count,
-        history_covers=source.history.covers if source.history else None,
-    )
-    return _spread(answers, height, group), reading
+            self._answer(questions, *before)
 
+    def values(self) -> pl.DataFrame:
+        """The features as known at each row of the spine; null where nothing was."""
+        return self._answers.frame()
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """Rows of the spine, and the features that were found for each."""
+    def reading(self) -> Reading:
+        """What was read so far."""
+        history = self._source.history
+        return Reading(
+            group=self.group.spec.reference,
+            files_opened=len(self._source.opened),
+            files=self._source.file_count,
+            history_covers=history.covers if history else None,
+        )
 
-    rows: Positions
-    values: pl.DataFrame
+    def _rows(self, bucket: int, month: Month) -> pl.DataFrame:
+        keys = self.group.spec.entity.key_names
+        columns = [*keys, EVENT_TIMESTAMP, *self.group.columns]
+        return self._source.read(month.key, bucket, month.partitions, columns)
+
+    def _answer(self, questions: "_Questions", month: Month, rows: Future[pl.DataFrame]) -> None:
+        found = SortedRows.of(rows.result(), self.group.spec.entity.key_names)
+        asked, answers = questions.answer(month, found)
+        self._answers.put(questions.spine.rows[asked], found.rows, found.positions(answers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,49 +128,3 @@ class _Questions:
 
     def _asked(self, month: Month) -> NDArray[np.bool_]:
         return self.open & self.intervals.meeting(month.first, month.last)
-
-
-def _months(
-    spine: Sequence[SpineBucket], acceptance: Acceptance
-) -> Iterator[tuple[_Questions, Month]]:
-    for bucket in spine:
-        questions = _Questions.of(bucket, acceptance.intervals(bucket.times))
-        for month in acceptance.months(bucket.instants):
-            yield questions, month
-
-
-def _rows(source: MonthlyRows, bucket: int, month: Month, group: GroupColumns) -> pl.DataFrame:
-    columns = [*group.spec.entity.key_names, EVENT_TIMESTAMP, *group.columns]
-    return source.read(month.key, bucket, month.partitions, columns)
-
-
-def _answered(
-    questions: _Questions, month: Month, rows: Future[pl.DataFrame], group: GroupColumns
-) -> _Answers:
-    found = SortedRows.of(rows.result(), group.spec.entity.key_names)
-    asked, positions = questions.answer(month, found)
-    values = found.rows.select(list(group.columns))[positions]
-    return _Answers(questions.spine.rows[asked], _compact(values))
-
-
-def _compact(values: pl.DataFrame) -> pl.DataFrame:
-    """The same values: gathered texts would keep all the texts in memory that they lay among."""
-    oldest = pl.CompatLevel.oldest()
-    return values.with_columns(
-        pl.Series(pl.from_arrow(column.to_arrow(compat_level=oldest))).alias(column.name)
-        for column in values.iter_columns()
-        if column.dtype in (pl.String(), pl.Binary())
-    )
-
-
-def _spread(answers: Sequence[_Answers], height: int, group: GroupColumns) -> pl.DataFrame:
-    """The values, each at its row; null at the others."""
-    schema = {name: group.snapshot.spec.schema[name] for name in group.columns}
-    nothing = pl.DataFrame({name: [None] for name in schema}, schema=schema)
-    # Gathering at random from many chunks costs six times as much as from one.
-    values = pl.concat([*(each.values for each in answers), nothing]).rechunk()
-    positions = np.full(height, values.height - 1, np.uint32)
-    if answers:
-        rows = np.concatenate([each.rows for each in answers])
-        positions[rows] = np.arange(len(rows), dtype=np.uint32)
-    return values.select(pl.all().gather(pl.Series(positions)))

@@ -56,7 +56,7 @@ def bucketed_spine(spine: pl.DataFrame, keys: Sequence[str], buckets: int) -> li
 
 
 def _bucket(bucket: int, rows: pl.DataFrame, keys: Sequence[str]) -> SpineBucket:
-    starts = entity_starts(rows, keys)
+    starts = entity_starts([rows[name] for name in keys])
     lengths = np.diff(np.append(starts, rows.height))
     times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
     return SpineBucket(

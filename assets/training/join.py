@@ -1,15 +1,19 @@
 """Features beside a spine: the columns of all groups, joined to its rows."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
 from ...contract.errors import InvalidArgumentError
 from ...resources.offline.dtypes import polars_dtype
 from ...resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYPE
-from .bucket_join import Reading, known_values
+from .bucket_join import GroupJoin, Reading
 from .bucketed_spine import SpineBucket, bucketed_spine
 from .feature_columns import GroupColumns
+
+_AT_ONCE = min(os.cpu_count() or 1, 4)  # each holds rows in memory
 
 
 def joined(
@@ -21,7 +25,7 @@ def joined(
     """The spine's rows in the spine's order, with the groups' columns behind its own.
 
     Grain: one row per row of the spine, whatever repeats in it. Null where nothing was known.
-    Memory: the spine, the result, and one bucket of one group at a time.
+    Memory: the spine, the result, and a bucket of a group for each core, four at most.
 
     Args:
         spine: Join keys, event timestamp, and whatever else.
@@ -33,21 +37,40 @@ def joined(
     """
     columns = [column for group in groups for column in group.columns.values()]
     check_spine(spine.schema, groups, columns)
-    spines: dict[tuple[tuple[str, ...], int], list[SpineBucket]] = {}
+    joins = [GroupJoin(group, spine.height) for group in groups]
+    _answer(spine, joins)
     found: dict[str, pl.Series] = {}
-    for group in groups:
-        keys, buckets = group.spec.entity.key_names, group.snapshot.buckets
-        if (keys, buckets) not in spines:
-            spines[keys, buckets] = bucketed_spine(spine, keys, buckets)
-        values, reading = known_values(spines[keys, buckets], spine.height, group)
+    for join in joins:
+        values, group = join.values(), join.group
         found.update({column: values[feature] for feature, column in group.columns.items()})
         if on_reading is not None:
-            on_reading(reading)
+            on_reading(join.reading())
     frame = spine.with_columns(found[column].alias(column) for column in columns)
     if frame.height != spine.height:
         msg = f"a spine of {spine.height} rows became {frame.height}: a defect of this library"
         raise RuntimeError(msg)
     return frame
+
+
+def _answer(spine: pl.DataFrame, joins: Sequence[GroupJoin]) -> None:
+    """Answer all buckets of all groups, several at once."""
+    spines: dict[tuple[tuple[str, ...], int], list[SpineBucket]] = {}
+    for join in joins:
+        by = join.group.spec.entity.key_names, join.group.snapshot.buckets
+        if by not in spines:
+            spines[by] = bucketed_spine(spine, *by)
+    with ThreadPoolExecutor(_AT_ONCE) as reader, ThreadPoolExecutor(_AT_ONCE) as pool:
+        answered = [
+            pool.submit(join.answer, bucket, reader)
+            for join in joins
+            for bucket in spines[join.group.spec.entity.key_names, join.group.snapshot.buckets]
+        ]
+        try:
+            for each in answered:
+                each.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iterable[str]) -> None:

@@ -16,15 +16,20 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class SortedRows:
-    """Rows of a feature table; those of one entity are neighbours, in time's order.
+    """Rows of a feature table in the order of their entities, and those of one entity in time's.
+
+    Values stay where they are; what is searched is sorted.
 
     Attributes:
-        rows: The rows; their event timestamps are also in `times`.
-        entities: Their distinct join keys, in the rows' order.
+        rows: The rows, as they were read.
+        order: Which of them is the first, the second, ...; `None`: they lie in that order.
+        times: Their event timestamps, in order.
+        entities: Their distinct join keys, in order.
         starts: Where each entity's rows begin, and behind the last one where they end.
     """
 
     rows: pl.DataFrame
+    order: Positions | None
     times: Instants
     entities: pl.DataFrame
     starts: Positions
@@ -37,10 +42,19 @@ class SortedRows:
             rows: Join keys, event timestamp and features, with no nulls but in features.
             keys: The names of the join keys.
         """
-        found = cls._of(rows.rechunk(), keys)
+        rows = rows.rechunk()
+        found = cls._of(rows, None, keys)
         if found.is_sorted:
             return found
-        return cls._of(rows.sort([*keys, EVENT_TIMESTAMP]), keys)
+        # Rows that arrived in time's order, as events do, need no comparison of times.
+        arrived = bool(np.all(found.times[1:] >= found.times[:-1]))
+        by = keys if arrived else [*keys, EVENT_TIMESTAMP]
+        order = rows.select(pl.arg_sort_by(*by, maintain_order=arrived)).to_series().to_numpy()
+        return cls._of(rows, order, keys)
+
+    def positions(self, found: Positions) -> Positions:
+        """Where rows that were found lie in `rows`."""
+        return found if self.order is None else self.order[found]
 
     def newest(self, entities: Positions, intervals: Intervals) -> tuple[Positions, Positions]:
         """Find the newest accepted row of each of some entities.
@@ -63,26 +77,27 @@ class SortedRows:
     @property
     def is_sorted(self) -> bool:
         """Whether the rows are as this class says that they are."""
-        if self.rows.is_empty():
-            return True
         earlier = np.flatnonzero(self.times[1:] < self.times[:-1]) + 1
         among = np.searchsorted(self.starts, earlier)
         return _are_in_order(self.entities) and bool(np.all(self.starts[among] == earlier))
 
     @classmethod
-    def _of(cls, rows: pl.DataFrame, keys: Sequence[str]) -> "SortedRows":
-        starts = entity_starts(rows, keys)
-        entities = rows.select(keys)[starts]
+    def _of(cls, rows: pl.DataFrame, order: Positions | None, keys: Sequence[str]) -> "SortedRows":
         times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
-        return cls(rows, times, entities, np.append(starts, rows.height))
+        columns = [rows[name] for name in keys]
+        if order is not None:
+            times, columns = times[order], [each.gather(pl.Series(order)) for each in columns]
+        starts = entity_starts(columns)
+        entities = pl.DataFrame([each.gather(pl.Series(starts)) for each in columns])
+        return cls(rows, order, times, entities, np.append(starts, rows.height))
 
 
-def entity_starts(rows: pl.DataFrame, keys: Sequence[str]) -> Positions:
+def entity_starts(keys: Sequence[pl.Series]) -> Positions:
     """The positions of the rows that differ in a join key from the row before them."""
-    changes = np.zeros(rows.height, np.bool_)
+    changes = np.zeros(len(keys[0]), np.bool_)
     changes[:1] = True
-    for name in keys:
-        values = _comparable(rows[name])
+    for column in keys:
+        values = _comparable(column)
         if isinstance(values, np.ndarray):
             changes[1:] |= values[1:] != values[:-1]
         else:

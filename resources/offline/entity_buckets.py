@@ -1,7 +1,7 @@
 """Which entity bucket a row lies in: a hash of its join keys that no release may change."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -32,6 +32,26 @@ def entity_buckets(frame: pl.DataFrame, key: Sequence[str], buckets: int) -> pl.
     for name in key:
         state = _mixed((state ^ _integers(frame[name])) + _GOLDEN)
     return pl.Series(BUCKET_COLUMN, (state % np.uint64(buckets)).astype(np.int32))
+
+
+def is_in_buckets(key: Sequence[str], buckets: int, wanted: Collection[int]) -> pl.Expr:
+    """Whether a row lies in one of these buckets; one without an entity counts to the first.
+
+    Args:
+        key: The join keys in declared order, of the types that they were declared with.
+        buckets: The declared number of buckets.
+        wanted: Some of the buckets.
+    """
+
+    def mask(keys: pl.Series) -> pl.Series:
+        frame = keys.struct.unnest()
+        is_whole = frame.select(pl.all_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+        numbers = np.zeros(frame.height, np.int32)
+        numbers[is_whole] = entity_buckets(frame.drop_nulls(), key, buckets).to_numpy()
+        return pl.Series(np.isin(numbers, sorted(wanted)))
+
+    columns = pl.struct(key)
+    return columns.map_batches(mask, return_dtype=pl.Boolean(), is_elementwise=True)
 
 
 def _integers(values: pl.Series) -> _Bits:

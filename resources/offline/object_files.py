@@ -1,7 +1,9 @@
 """Small files of the offline store beside its tables, in a folder or on S3 alike."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
 
 import pyarrow.fs
 
@@ -10,6 +12,8 @@ from deltalake._internal import DeltaFileSystemHandler
 
 from ...contract.errors import StoreUnavailableError
 from .stored_files import absent_files
+
+_FOLDER = pyarrow.fs.FileType.Directory
 
 
 class ObjectFiles:
@@ -68,17 +72,54 @@ class ObjectFiles:
         Raises:
             StoreUnavailableError: The store cannot be read.
         """
+        files = [each for each in self._listed(folder) if each.type is pyarrow.fs.FileType.File]
+        return [each.base_name for each in files if each.base_name.endswith(suffix)]
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders directly in a folder; none where there is no folder.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        return [each.base_name for each in self._listed(folder) if each.type is _FOLDER]
+
+    def changed_at(self, path: str) -> datetime | None:
+        """When a file was written; `None` where there is none.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
+        if self._is_absent():
+            return None
+        try:
+            (found,) = self._handler().get_file_info([path])
+        except OSError as error:
+            raise self._unavailable(path, error) from error
+        changed: datetime | None = found.mtime
+        return changed
+
+    def remove(self, folder: str) -> None:
+        """Remove a folder with all that is in it; nothing where there is none.
+
+        Raises:
+            StoreUnavailableError: The store cannot be written.
+        """
+        try:
+            if "://" in self._root:
+                self._handler().delete_dir(folder)
+            else:  # where a folder without files would stay
+                rmtree(Path(self._root) / folder, ignore_errors=True)
+        except OSError as error:
+            raise self._unavailable(folder, error) from error
+
+    def _listed(self, folder: str) -> list[pyarrow.fs.FileInfo]:
         if self._is_absent():
             return []
         try:
             found = self._handler().get_file_info_selector(folder, True, False)  # noqa: FBT003 - positional only
         except OSError as error:
             raise self._unavailable(folder, error) from error
-        return sorted(
-            each.base_name
-            for each in found
-            if each.type == pyarrow.fs.FileType.File and each.base_name.endswith(suffix)
-        )
+        return sorted(found, key=lambda each: str(each.base_name))
 
     def _is_absent(self) -> bool:
         return "://" not in self._root and not Path(self._root).is_dir()

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
 from ...contract.document import digest
+from ..tracing import span
 from . import delta_writes, row_checks, schema_evolution
 from .commit_log import Commit, CommitLog
 from .store_errors import StoreErrors
@@ -126,17 +127,28 @@ class OfflineTable:
         ]
         partitions = ", ".join(each.partition for each in computations)
         template = self._template(run_id=run_id, code_version=code_version, publish=publish)
-        with self.log.lock, self.errors(partitions):
+        with (
+            span("commit", table=self.spec.path, partitions=partitions) as note,
+            self.log.lock,
+            self.errors(partitions),
+        ):
             self.log.check_store()
             while True:
                 version, generations = self.log.refresh(), self._generations(computations)
                 try:
-                    return self._commit(computations, ordered, template)
+                    commits = self._commit(computations, ordered, template)
                 except CommitFailedError:
                     # A compaction moved files and computed nothing: then nobody was overtaken.
                     moved = self.log.refresh() > version
                     if not moved or self._generations(computations) != generations:
                         raise
+                else:
+                    note(
+                        table_version=max((each.version for each in commits), default=version),
+                        rows=sum(each.rows for each in commits),
+                        no_op=all(each.no_op for each in commits),
+                    )
+                    return commits
 
     def stored_bytes(self) -> Counter[str]:
         """What the files of each partition come to, in the newest version; an empty one has none.

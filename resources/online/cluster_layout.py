@@ -1,6 +1,5 @@
 """Which primary of a Cluster has which slots."""
 
-import binascii
 import json
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,10 +8,8 @@ import numpy as np
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
-from ...contract.document import digest
-from ...contract.keys import TAGS
-from .byte_column import ByteColumn, Integers
-from .key_encoding import SLOTS, key_slots
+from ...contract.cluster_slots import SLOTS, primary_tag
+from .byte_column import Integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +64,8 @@ def layout_of(cluster: RedisCluster) -> Layout:
     for place, its_ranges in enumerate(ranges.values()):
         for first, last in its_ranges:
             owner[first : last + 1] = place
-    owner_of_tag = owner[key_slots(ByteColumn.of(TAGS))]
     primaries = tuple(
-        Primary(nodes[name], tuple(its_ranges), _tag(its_ranges, owner_of_tag == place))
-        for place, (name, its_ranges) in enumerate(ranges.items())
+        Primary(nodes[name], tuple(its_ranges), primary_tag(its_ranges))
+        for name, its_ranges in ranges.items()
     )
     return Layout(primaries, owner)
-
-
-def slot_of(key: bytes) -> int:
-    """The slot of any key."""
-    _, _, rest = key.partition(b"{")
-    tag, end, _ = rest.partition(b"}")
-    return binascii.crc_hqx(tag if end and tag else key, 0) % SLOTS
-
-
-def _tag(slots: list[tuple[int, int]], is_its_tag: Integers) -> str | None:
-    places = np.flatnonzero(is_its_tag)
-    if not len(places):
-        return None
-    return TAGS[int(places[0])].decode() + digest(json.dumps(slots).encode())[:8]

@@ -18,12 +18,13 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
 
 from ...contract import store_keys
+from ...contract.cluster_slots import slot_of
 from ...contract.durability import Durability
 from ...contract.errors import StoreUnavailableError, UnsupportedStoreError
 from ...contract.store_address import ClusterAddress, shown_address
 from .byte_column import ByteColumn, Integers
-from .cluster_layout import Layout, Primary, layout_of, slot_of
-from .connecting import OPTIONS
+from .cluster_layout import Layout, Primary, layout_of
+from .connecting import OPTIONS, tls_options
 from .key_encoding import key_slots, key_tags
 from .online_store import OnlineStore
 
@@ -182,6 +183,7 @@ class ClusterStore(OnlineStore):
                     username=self._nodes.username,
                     password=self._nodes.password,
                     ssl=self._nodes.is_tls,
+                    **tls_options(self._nodes),
                     **OPTIONS,
                 )
             except RedisClusterException as error:  # which is no RedisError

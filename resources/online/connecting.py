@@ -1,14 +1,21 @@
 """The client of an online store: of one server, or of whichever a service's primary is by now."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from ...contract.errors import InvalidArgumentError
-from ...contract.store_address import SentinelAddress, sentinel_address, shown_address
+from ...contract.store_address import (
+    ClusterAddress,
+    SentinelAddress,
+    sentinel_address,
+    shown_address,
+)
 
 _CONNECT_SECONDS = 5.0
 OPTIONS: dict[str, Any] = {"socket_timeout": 30.0, "socket_connect_timeout": _CONNECT_SECONDS}
@@ -36,6 +43,15 @@ def connected(url: str) -> redis.Redis:
         ) from None  # the cause may quote the password
 
 
+def tls_options(named: SentinelAddress | ClusterAddress) -> dict[str, Any]:
+    """The options of TLS in an address, as redis-py reads them in a URL of its own."""
+    if not named.tls:
+        return {}
+    options: dict[str, Any] = parse_url(f"rediss://?{urlencode(named.tls)}")  # type: ignore[no-untyped-call]  # redis-py's
+    del options["connection_class"]
+    return options
+
+
 def disconnect(client: redis.Redis) -> None:
     """Give a client's connections back; the next use makes new ones."""
     client.close()
@@ -55,6 +71,7 @@ def _primary(service: SentinelAddress, options: dict[str, Any]) -> redis.Redis:
             "username": service.sentinel_username,
             "password": service.sentinel_password,
             "ssl": service.is_tls,
+            **tls_options(service),
         },
     )
     client: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]  # redis-py's
@@ -63,6 +80,7 @@ def _primary(service: SentinelAddress, options: dict[str, Any]) -> redis.Redis:
         username=service.username,
         password=service.password,
         ssl=service.is_tls,
+        **tls_options(service),
         **options,
     )
     return client

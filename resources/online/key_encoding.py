@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from ...contract.cluster_slots import SLOTS
 from ...contract.errors import InvalidEntityError
 from ...contract.feature_group import DType, EntitySpec, JoinKey
 from ...contract.keys import TAGS, group_prefix
@@ -15,7 +16,6 @@ _Checksums: TypeAlias = np.ndarray[Any, np.dtype[np.uint16]]
 
 _VARIABLE = frozenset({DType.STRING, DType.BYTES})
 _FEW = 32
-SLOTS = 16384
 # A byte's checksum is the entry of the classic table: crc_hqx is the CRC16 of Redis Cluster.
 _TABLE = np.array([binascii.crc_hqx(bytes([byte]), 0) for byte in range(256)], np.uint16)
 _TAGS = np.frombuffer(b"".join(TAGS), np.uint8).reshape(len(TAGS), -1)

@@ -17,6 +17,7 @@ from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
+from ..tracing import span
 from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
 from .group_state import Claim
@@ -108,7 +109,13 @@ def publish_partition(
     group = registry.document(published.document)
     rows = group_in(online, published.group_id, group.reference)
     publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
-    publication = publisher.publish_newest(partition, repeat=repeat)
+    with span("publish", group=group.reference, partition=partition) as note:
+        publication = publisher.publish_newest(partition, repeat=repeat)
+        note(
+            generation=publication.generation,
+            table_version=publication.table_version,
+            rows=publication.rows_written,
+        )
     if not publication.superseded:
         registry.go_live_first(group.name, group.version)
     return publication

@@ -61,6 +61,25 @@ user_clicks = declared_group()
             id="a start inside a partition",
         ),
         pytest.param(
+            {"landing": "orders/{partition}.csv"},
+            "landing: 'orders/{partition}.csv': it begins with no absolute folder, s3:// address or"
+            " variable. Write it as /data/orders/{partition}/*.csv or"
+            " s3://bucket/orders/{partition:%Y/%m/%d}.parquet",
+            id="a landing that is no place",
+        ),
+        pytest.param(
+            {"late_within": timedelta(hours=23)},
+            "late_within: 23:00:00 is shorter than a partition plus its lateness (1 day, 0:00:00). "
+            "Pass the timedelta after a partition's end in which rows still come",
+            id="a time in which nothing can be late",
+        ),
+        pytest.param(
+            {"late_within": timedelta(days=7), "landing": "/in/{partition}.csv"},
+            "late_within: its landing tells of rows that come late, however late. "
+            "Leave late_within out",
+            id="late rows told of twice",
+        ),
+        pytest.param(
             {"lateness": timedelta(hours=-1)},
             "lateness: datetime.timedelta(days=-1, seconds=82800) is no duration. "
             "Pass the timedelta by which rows arrive after their partition ends; 0 or more",

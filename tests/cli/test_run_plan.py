@@ -1,7 +1,7 @@
 """Which runs are planned for which partitions."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import pandera.polars as pa
@@ -154,3 +154,14 @@ def test_stretches_have_no_gap() -> None:
 
 def _committed(partitions: Mapping[Node, set[str]]) -> Committed:
     return lambda node: frozenset(partitions.get(node, ()))
+
+
+def test_a_long_stretch_is_cut_into_runs() -> None:
+    """So that another run may write the table in between."""
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    keys = [DAILY.key(first + timedelta(days=day)) for day in range(130)]
+
+    planned = plan_runs({clicks: keys}, lambda _: frozenset())
+
+    assert [len(run.partitions) for run in planned] == [64, 64, 2]
+    assert [key for run in planned for key in run.partitions] == keys

@@ -37,6 +37,7 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
             "HEADRACE_CLOCK": "2018-01-02T00:00:00Z",
             "HEADRACE_WAIT_REPLICAS": "1,cart=2",
             "HEADRACE_WAIT_SECONDS": "0.5",
+            "HEADRACE_DEPLOYMENT": "staging",
         },
     )
 
@@ -45,10 +46,18 @@ def test_every_variable_is_read(tmp_path: Path) -> None:
     assert environment.redis_url == "redis://localhost:6380/1"
     assert environment.offline == "s3://bucket/features"
     assert environment.asked_clock == datetime(2018, 1, 2, tzinfo=UTC)
+    assert environment.deployment == "staging"
     assert environment.durability == Durability(1, {"cart": 2}, timedelta(seconds=0.5))
 
 
-@pytest.mark.parametrize("variables", [{"HEADRACE_CLOCK": "soon"}, {"HEADRACE_NAMESPACE": "a:b"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HEADRACE_CLOCK": "soon"},
+        {"HEADRACE_NAMESPACE": "a:b"},
+        {"HEADRACE_DEPLOYMENT": "prodution"},
+    ],
+)
 def test_a_value_that_cannot_be_used_is_refused_by_name(variables: dict[str, str]) -> None:
     (name,) = variables
 

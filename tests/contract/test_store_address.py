@@ -64,7 +64,7 @@ def test_a_cluster_has_nodes_and_credentials() -> None:
         password="se@cret",  # noqa: S106 - of no server
     )
     assert cluster_address("redis://a:1") is None
-    with pytest.raises(InvalidArgumentError, match="not read from by feature servers"):
+    with pytest.raises(InvalidArgumentError, match="it names a Cluster"):
         sentinel_address(url)
 
 
@@ -82,3 +82,19 @@ def test_a_cluster_that_cannot_be_read_is_refused_without_its_password(url: str)
         cluster_address(url)
 
     assert "secret" not in str(raised.value)
+
+
+def test_options_of_tls_are_kept_and_refused_where_there_is_none() -> None:
+    query = "ssl_keyfile=/k.pem&ssl_ca_certs=/ca.pem"
+    tls = (("ssl_ca_certs", "/ca.pem"), ("ssl_keyfile", "/k.pem"))
+
+    whole = cluster_address(f"rediss+cluster://a:1?{query}")
+    service = sentinel_address(f"rediss+sentinel://a:1/features?sentinel_username=u&{query}")
+
+    assert whole == ClusterAddress((("a", 1),), is_tls=True, tls=tls)
+    assert service is not None
+    assert (service.tls, service.sentinel_username) == (tls, "u")
+    with pytest.raises(InvalidArgumentError, match="cannot be used"):
+        cluster_address(f"redis+cluster://a:1?{query}")
+    with pytest.raises(InvalidArgumentError, match="cannot be used"):
+        sentinel_address(f"redis+sentinel://a:1/features?{query}")

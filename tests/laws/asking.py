@@ -9,9 +9,11 @@ import redis
 from headrace.contract.clock import Clock
 from headrace.contract.keys import KeyValue
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
-from headrace.serving.conversation import Conversation, Exchange, Question
+from headrace.contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
+from headrace.serving.conversation import Conversation, Exchange
 from headrace.serving.handler import Handler
-from headrace.serving.online_features import OnlineFeatures, Stale
+from headrace.serving.online_features import OnlineFeatures
+from headrace.serving.question import Question, Stale
 from headrace.serving.reading import Reading, Values
 from headrace.serving.settings import Limits
 
@@ -57,7 +59,7 @@ class Asking:
         methods: dict[type[Message], tuple[Callable[[bytes], Reading[bytes]], type[Message]]] = {
             pb.GetOnlineFeaturesRequest: (
                 self._handler.get_online_features,
-                pb.GetOnlineFeaturesResponse,
+                RawOnlineFeatures,
             ),
             pb.GetContractRequest: (self._handler.get_contract, pb.GetContractResponse),
         }

@@ -89,6 +89,11 @@ def test_what_is_committed_and_not_published_is_fresh_offline_alone(graph: Graph
     }
 
 
+def test_a_group_that_was_never_computed_is_nobodys_fault(tmp_path: Path) -> None:
+    with graph_of(tmp_path) as graph:
+        assert recorded(look(graph)) == {}
+
+
 def test_a_record_is_plotted_and_scored_where_time_passes(tmp_path: Path) -> None:
     with graph_of(tmp_path) as graph:
         graph.read_inputs(DAYS[0], DAYS[0])

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from headrace.contract.clock import Clock
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
-from headrace.serving.conversation import Conversation, Exchange, Question
+from headrace.contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
+from headrace.serving.conversation import Conversation, Exchange
 from headrace.serving.entity_columns import Entities
 from headrace.serving.handler import Handler
-from headrace.serving.online_features import OnlineFeatures, Stale
+from headrace.serving.online_features import OnlineFeatures
+from headrace.serving.question import Question, Stale
 from headrace.serving.reading import Keys, Reading
 from headrace.serving.settings import Limits
 from headrace.tests.serving.publishing import NOW, Memory
@@ -45,7 +47,7 @@ def converse(exchange: Exchange[_Result], answering: Handler, memory: Memory) ->
     methods: dict[type[Message], tuple[Callable[[bytes], Reading[bytes]], type[Message]]] = {
         pb.GetOnlineFeaturesRequest: (
             answering.get_online_features,
-            pb.GetOnlineFeaturesResponse,
+            RawOnlineFeatures,
         ),
         pb.GetContractRequest: (answering.get_contract, pb.GetContractResponse),
     }

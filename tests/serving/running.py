@@ -6,18 +6,23 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from headrace.contract.clock import Clock
-from headrace.serving.settings import Settings
+from headrace.contract.errors import ServerError
+from headrace.serving.observing import Observer
+from headrace.serving.settings import Settings, StoreSettings
 from headrace.serving.transports.aio import AioServer
+from headrace.serving.transports.lean import LeanServer
 from headrace.tests.serving.publishing import NOW
 
 _PATIENCE_SECONDS = 60
+_PATIENCE = timedelta(seconds=5)
 _Result = TypeVar("_Result")
 
 
@@ -25,18 +30,42 @@ def settings(url: str, **changes: Any) -> Settings:  # noqa: ANN401  # any field
     """A server on a free port, at the frozen instant of the tests."""
     chosen: dict[str, Any] = {
         "bind": "127.0.0.1:0",
-        "redis_url": url,
+        # Longer than a busy machine takes; what is tested of them sets them itself.
+        "store": StoreSettings(url, timeout=_PATIENCE, connect_timeout=_PATIENCE),
         "namespace": "default",
         "clock": lambda: Clock(NOW),
         "refresh_every": timedelta(milliseconds=50),
-        "store_timeout": timedelta(seconds=5),
     }
     return Settings(**{**chosen, **changes})
 
 
 @contextmanager
-def served(chosen: Settings) -> Iterator[str]:
+def served(
+    chosen: Settings, transport: str = "lean", observer: Observer | None = None
+) -> Iterator[str]:
     """A server in a thread of this process; its address."""
+    with (served_lean if transport == "lean" else served_aio)(chosen, observer) as address:
+        yield address
+
+
+@contextmanager
+def served_lean(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
+    """A server of the lean transport in a thread of this process; its address."""
+    server = LeanServer(chosen, observer)
+    address = server.start()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.stop()
+        thread.join(_PATIENCE_SECONDS)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def served_aio(chosen: Settings, observer: Observer | None = None) -> Iterator[str]:
+    """A server of the `aio` transport in a thread of this process; its address."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -45,7 +74,7 @@ def served(chosen: Settings) -> Iterator[str]:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(_PATIENCE_SECONDS)
 
     async def made() -> AioServer:
-        return AioServer(chosen)
+        return AioServer(chosen, observer)
 
     server = run(made())
     try:
@@ -57,19 +86,39 @@ def served(chosen: Settings) -> Iterator[str]:
         loop.close()
 
 
+def patiently(call: Callable[[], _Result]) -> _Result:
+    """What a call returns once its server answers again."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return call()
+        except ServerError:
+            assert time.monotonic() < deadline, "it never answered again"
+            time.sleep(0.01)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerProcess:
-    """`python -m headrace.serving`, accepting calls."""
+    """`python -m headrace.serving`, accepting calls.
+
+    Attributes:
+        others: What it serves over HTTP, and where.
+        said: What it said before.
+    """
 
     process: subprocess.Popen[str]
     address: str
+    others: Mapping[str, str]
+    said: Sequence[str]
 
 
 @contextmanager
-def server_process(bind: str = "127.0.0.1:0", **variables: str) -> Iterator[ServerProcess]:
+def server_process(
+    bind: str = "127.0.0.1:0", *options: str, **variables: str
+) -> Iterator[ServerProcess]:
     """A server as a process of its own, killed at the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "headrace.serving", "--bind", bind],
+        [sys.executable, "-m", "headrace.serving", "--bind", bind, *options],
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         text=True,
@@ -77,9 +126,15 @@ def server_process(bind: str = "127.0.0.1:0", **variables: str) -> Iterator[Serv
     with process:
         try:
             assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said, "the server ended before it listened"
-            yield ServerProcess(process, said.split()[-1])
+            said = [process.stdout.readline()]
+            while said[-1].startswith("Worker "):
+                said.append(process.stdout.readline())
+            assert said[-1], "the server ended before it listened"
+            asked = {"--rest", "--metrics"}.intersection(options)
+            lines = [process.stdout.readline() for _ in asked]
+            others = {what: where for what, _, where in (line.split() for line in lines)}
+            hosts = {what: where.removeprefix("http://") for what, where in others.items()}
+            yield ServerProcess(process, said[-1].split()[-1], hosts, said)
         finally:
             process.kill()
 

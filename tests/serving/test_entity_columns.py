@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -25,7 +27,13 @@ def entity(dtype: DType) -> EntitySpec:
         np.array([1, 2], np.int32),
         [np.int64(1), np.uint8(2)],
         pl.Series([1, 2]),
+        pl.Series([1, 2], dtype=pl.Int32),
         pa.array([1, 2]),
+        pa.chunked_array([[1], [2]]),
+        pd.Series([1, 2]),
+        pd.Series([1, 2], dtype="Int64"),
+        pd.Index([1, 2]),
+        {1: "one", 2: "two"}.keys(),
     ],
 )
 def test_any_column_of_integers_will_do(column: Entities) -> None:
@@ -66,6 +74,10 @@ def test_a_value_of_another_type_is_refused(dtype: DType, value: object) -> None
     [
         ({}, "entity 'household', join key 'household_id': expected INT64, got nothing"),
         ({"household_id": "12"}, "expected a list of INT64, got '12' (str)"),
+        ({"household_id": 1}, "expected a list of INT64, got 1 (int)"),
+        ({"household_id": np.int64(1)}, "expected a list of INT64, got np.int64(1) (int64)"),
+        ({"household_id": np.array("12")}, "expected a list of INT64, got array('12'"),
+        ({"household_id": {"a": 1}}, "expected a list of INT64, got {'a': 1} (dict)"),
     ],
 )
 def test_what_is_no_column_is_refused(entities: Entities, message: str) -> None:
@@ -117,3 +129,16 @@ def test_columns_travel_by_their_type(
     message.join_key = "key"
 
     assert entity_columns({"key": column}) == [message]
+
+
+def test_a_table_with_named_columns_will_do() -> None:
+    frame = pd.DataFrame({"household_id": [1, 2]})
+
+    assert typed_columns(frame, [HOUSEHOLD]) == {"household_id": [1, 2]}
+
+
+def test_rows_where_columns_belong_are_refused_in_words() -> None:
+    rows: Any = [{"household_id": 1}]
+
+    with pytest.raises(InvalidArgumentError, match="entities: it is a list; give one column per"):
+        typed_columns(rows, [HOUSEHOLD])

@@ -13,6 +13,7 @@ from headrace.contract.order import Order, encode_order
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.rows import Row, RowCodec, Value, to_microseconds
 from headrace.contract.status import Status
+from headrace.serving.reading import UNREAD, Copies, Keys
 from headrace.tests.contract.strategies import entities as any_entities
 from headrace.tests.contract.strategies import key_values_of, schemas, values_of
 from headrace.tests.serving.answering import handler, look_up, read, request
@@ -161,6 +162,42 @@ def test_what_is_no_row_is_an_error_and_the_others_hold(row: bytes) -> None:
         [Status.PRESENT, Status.PRESENT],
         [Status.ERROR, Status.ERROR],
     ]
+
+
+def test_rows_that_were_read_apart_are_judged_each_by_the_floor_that_was_read_with_it() -> None:
+    """As of a Cluster while a publish raises its floors: one is ahead, one lost, one unread."""
+    households = (1, 2, 3, 4)
+    publisher, memory = published(group(), {(each,): (12.5, 3) for each in households})
+    at, ahead = (encode_order(Order(to_microseconds(NOW), number)) for number in (1, 2))
+    copies = Copies.of({1: at, 2: ahead, 3: None}, [0, 1, 2, 3, 4])
+    memory.set(publisher.guard_key(group()), copies)
+
+    assert statuses(memory, *households) == [
+        [Status.PRESENT, Status.PRESENT],
+        [Status.NOT_FOUND, Status.NOT_FOUND],
+        [Status.ERROR, Status.ERROR],
+        [Status.ERROR, Status.ERROR],
+    ]
+
+
+def test_rows_that_were_not_read_are_errors_and_no_reason_to_ask_for_a_newer_catalogue() -> None:
+    publisher, memory = published(group(), {(1,): (12.5, 3)})
+    copies = Copies.of({1: memory[publisher.guard_key(group())]}, [0, 1, 2])
+    memory.set(publisher.guard_key(group()), copies)
+    memory.set(publisher.key(group(), (2,)), UNREAD)
+    answering, trips = handler(), list[Keys]()
+    read(answering.refresh(), memory)
+
+    raw = read(
+        answering.get_online_features(request([SPEND], household_id=[1, 2])), memory, trips.append
+    )
+
+    (rows,) = pb.GetOnlineFeaturesResponse.FromString(raw).groups
+    assert [row.status for row in rows.rows] == [
+        pb.ROW_STATUS_UNSPECIFIED,
+        pb.ROW_STATUS_ERROR,
+    ]
+    assert len(trips) == 1
 
 
 @pytest.mark.parametrize("schema_id", [1, 127, 128, 2**32 - 1])

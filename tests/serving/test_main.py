@@ -22,23 +22,13 @@ from headrace.contract.status import Status
 from headrace.resources.online.local_valkey import LocalValkey
 from headrace.serving.client import FeatureClient
 from headrace.tests.serving.publishing import NOW, Publisher, group
-from headrace.tests.serving.running import Gate, server_process
+from headrace.tests.serving.running import Gate, patiently, server_process
 from headrace.tests.valkey import environment_of
 
 pytestmark = pytest.mark.server
 
 SPEND = "household_spend:spend_30d"
 ROWS = b"{"  # every row's key begins with it, and no other key
-
-
-@pytest.fixture
-def variables(valkey_url: str, tmp_path: Path) -> dict[str, str]:
-    """The environment of a server that reads the tests' Valkey at the tests' instant."""
-    return {
-        "HEADRACE_REDIS": valkey_url,
-        "HEADRACE_HOME": str(tmp_path),
-        "HEADRACE_CLOCK": NOW.isoformat(),
-    }
 
 
 @pytest.fixture
@@ -132,14 +122,14 @@ def test_without_its_store_the_server_is_unavailable_at_once_and_heals_by_itself
         with LocalValkey(environment) as valkey:
             with redis.Redis.from_url(valkey.url) as store:
                 Publisher(store, "default").publish(group(), {(1,): (12.5, 3)})
-            first = look_up(client)
+            first = patiently(lambda: look_up(client))
             os.kill(valkey.pid, signal.SIGKILL)
             started = time.monotonic()
             with pytest.raises(ServerError) as after:
                 look_up(client)
             waited = time.monotonic() - started
             with LocalValkey(environment):
-                second = look_up(client)
+                second = patiently(lambda: look_up(client))
 
     assert first == second == [[Status.PRESENT]]
     assert (before.value.code, after.value.code) == ("UNAVAILABLE", "UNAVAILABLE")

@@ -10,7 +10,7 @@ from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.rows import Value
 from headrace.contract.status import Status
 from headrace.serving.contract_messages import contract_message, group_contract
-from headrace.serving.online_features import GroupRows
+from headrace.serving.group_rows import GroupRows
 from headrace.tests.serving.answering import look_up
 from headrace.tests.serving.publishing import NOW, VISIT, Memory, Publisher, group
 
@@ -159,8 +159,7 @@ def test_an_answer_for_nobody_is_empty(publisher: Publisher, memory: Memory) -> 
 def test_a_row_under_a_schema_that_the_contract_lacks_is_an_error() -> None:
     """Two servers may know different catalogues for a moment."""
     known = group_contract(contract_message(group(), "known", live=True))
-    rows = [pb.FeatureRow(event_timestamp=0, schema_id=1)]
+    rows = GroupRows(known, [pb.FeatureRow(event_timestamp=0, schema_id=1).SerializeToString()])
 
-    statuses, values = GroupRows(known, rows).column("spend_30d")
-
-    assert (statuses, values) == ([Status.ERROR], [None])
+    assert rows.statuses(("spend_30d",)).tolist() == [[Status.ERROR]]
+    assert rows.values("spend_30d") == [None]

@@ -29,7 +29,7 @@ def test_the_table(kind: type[HeadraceError], expected: grpc.StatusCode) -> None
 
 
 def test_every_error_that_blames_the_request_is_a_refusal() -> None:
-    client_side = {errors.RefusedRequestError}
+    client_side: set[type[RequestError]] = {errors.RefusedRequestError, errors.ContractChangedError}
 
     blaming = set(RequestError.__subclasses__()) - client_side
 

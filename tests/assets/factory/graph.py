@@ -12,7 +12,7 @@ from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_START_TAG,
 )
 
-from headrace.assets.factory.asset_graph import build_assets, build_checks
+from headrace.assets.factory.asset_graph import build_assets
 from headrace.assets.factory.checks import CHECK
 from headrace.assets.publishing import unpublished
 from headrace.resources.online.verification import verify_group
@@ -135,7 +135,6 @@ def graph_of(
     clock = world.environment.clock()
     definitions = dg.Definitions(
         assets=build_assets(world.declarations, clock),
-        asset_checks=build_checks(world.declarations, clock),
         executor=dg.in_process_executor,
         resources={"deployment": world.deployment},
         sensors=[automation_sensor()],

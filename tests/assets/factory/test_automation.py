@@ -23,7 +23,7 @@ from headrace.assets.authoring import (
 )
 from headrace.assets.declarations import Dimension, FeatureGroup, Input, Source
 from headrace.assets.discovery import Declarations
-from headrace.assets.factory.asset_graph import build_assets, build_checks
+from headrace.assets.factory.asset_graph import build_assets
 from headrace.contract.clock import Clock
 from headrace.contract.partitions import Partitioning
 
@@ -136,7 +136,6 @@ def automation(
     assets = build_assets(declarations, Clock(NOW))
     definitions = dg.Definitions(
         assets=assets,
-        asset_checks=build_checks(declarations, Clock(NOW)),
         resources={"deployment": "nothing runs here"},
     )
     with dg.DagsterInstance.ephemeral() as instance:

@@ -14,7 +14,6 @@ import redis
 from headrace.contract.durability import Durability
 from headrace.contract.errors import (
     FencedError,
-    InvalidArgumentError,
     NotReplicatedError,
     StateLostError,
     StoreError,
@@ -30,7 +29,6 @@ from headrace.resources.online.dropping import drop_version
 from headrace.resources.online.memory import group_memory, store_memory
 from headrace.resources.online.online_store import OnlineStore
 from headrace.resources.online.rebuild import rebuild_group
-from headrace.serving.reader import Reader
 from headrace.tests.resources.online.publishing import Stage, group_of, key_of
 from headrace.tests.valkey_cluster import Cluster, cluster, say
 from headrace.tests.valkey_processes import Processes
@@ -208,8 +206,6 @@ def test_what_a_cluster_cannot_do_is_refused_before_anything_is_changed(
         pytest.raises(UnsupportedStoreError, match="name the Cluster as a whole"),
     ):
         node.check()
-    with pytest.raises(InvalidArgumentError, match="not read from by feature servers yet"):
-        Reader(whole.url, timedelta(seconds=1))
     assert stage.verify().is_clean
 
 

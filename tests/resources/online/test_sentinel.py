@@ -22,6 +22,7 @@ from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.online.online_store import OnlineStore
 from headrace.serving.reader import Reader
 from headrace.serving.reading import Reading, Values
+from headrace.serving.settings import StoreSettings
 from headrace.tests.resources.online.publishing import Stage, group_of, key_of
 from headrace.tests.valkey_processes import Processes, Watched, watched
 
@@ -178,7 +179,7 @@ def test_the_server_reads_the_new_primary_after_a_failover(service: Watched) -> 
     service.primary.client.wait(1, 10_000)
 
     async def read() -> None:
-        reader = Reader(service.url, timedelta(seconds=5))
+        reader = Reader(StoreSettings(service.url, timedelta(seconds=5)))
 
         assert await reader.run(reading()) == [b"value"]
         await asyncio.to_thread(service.fail_over)

@@ -166,6 +166,32 @@ class Int64List(_message.Message):
     values: _containers.RepeatedScalarFieldContainer[int]
     def __init__(self, values: _Optional[_Iterable[int]] = ...) -> None: ...
 
+class StreamOnlineFeaturesRequest(_message.Message):
+    __slots__ = ("id", "request")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    request: GetOnlineFeaturesRequest
+    def __init__(self, id: _Optional[int] = ..., request: _Optional[_Union[GetOnlineFeaturesRequest, _Mapping]] = ...) -> None: ...
+
+class StreamOnlineFeaturesResponse(_message.Message):
+    __slots__ = ("id", "response", "error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    response: GetOnlineFeaturesResponse
+    error: StreamError
+    def __init__(self, id: _Optional[int] = ..., response: _Optional[_Union[GetOnlineFeaturesResponse, _Mapping]] = ..., error: _Optional[_Union[StreamError, _Mapping]] = ...) -> None: ...
+
+class StreamError(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
 class GetContractRequest(_message.Message):
     __slots__ = ("feature_groups", "feature_service")
     FEATURE_GROUPS_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,1 @@
+"""Computing a partition in several steps, each for some of its entity buckets."""

@@ -1,0 +1,103 @@
+"""What was found for the rows of a spine: a group's columns, filled in piece by piece.
+
+Whole numbers, floats and instants go straight to their place in one array per column: each value is
+moved once. Of other types the pieces are kept and put in order at the end.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from .sorted_rows import Positions
+
+
+class Answers:
+    """The columns of one group at the rows of a spine; null where nothing was put.
+
+    Several threads may put at once, as long as their rows of the spine are different ones.
+    """
+
+    def __init__(self, schema: Mapping[str, pl.DataType], height: int) -> None:
+        """Begin with nulls.
+
+        Args:
+            schema: The features, by name, in order.
+            height: How many rows the spine has.
+        """
+        self._columns: dict[str, _Column] = {
+            name: _Fixed(dtype, height)
+            if dtype.is_numeric() or dtype.is_temporal()
+            else _Pieces(dtype, height)
+            for name, dtype in schema.items()
+        }
+
+    def put(self, rows: Positions, found: pl.DataFrame, positions: Positions) -> None:
+        """Say that the spine's rows have these rows of a frame, position by position."""
+        for name, column in self._columns.items():
+            column.put(rows, found[name], positions)
+
+    def frame(self) -> pl.DataFrame:
+        """All columns, one row per row of the spine."""
+        return pl.DataFrame([column.series().alias(name) for name, column in self._columns.items()])
+
+
+class _Column(Protocol):
+    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None: ...
+
+    def series(self) -> pl.Series: ...
+
+
+class _Fixed:
+    """A column of a type that an array holds."""
+
+    def __init__(self, dtype: pl.DataType, height: int) -> None:
+        self._dtype = dtype
+        physical = pl.Series([], dtype=dtype).to_physical()
+        self._values = np.zeros(height, physical.to_numpy().dtype)
+        self._known = np.zeros(height, np.bool_)
+
+    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None:
+        physical = found.to_physical()
+        if physical.null_count():
+            known = physical.is_not_null().to_numpy()[positions]
+            physical = physical.fill_null(0)
+            self._known[rows] = known
+        else:
+            self._known[rows] = True
+        self._values[rows] = physical.to_numpy()[positions]
+
+    def series(self) -> pl.Series:
+        values = pl.Series(self._values).cast(self._dtype)
+        if self._known.all():
+            return values
+        return values.set(pl.Series(~self._known), None)
+
+
+class _Pieces:
+    """A column of any other type."""
+
+    def __init__(self, dtype: pl.DataType, height: int) -> None:
+        self._dtype, self._height = dtype, height
+        self._pieces: list[tuple[Positions, pl.Series]] = []
+
+    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None:
+        self._pieces.append((rows, _compact(found.gather(pl.Series(positions)))))
+
+    def series(self) -> pl.Series:
+        nothing = pl.Series([None], dtype=self._dtype)
+        # Gathering at random from many chunks costs six times as much as from one.
+        values = pl.concat([*(series.rename("") for _, series in self._pieces), nothing]).rechunk()
+        places = np.full(self._height, len(values) - 1, np.uint32)
+        if self._pieces:
+            rows = np.concatenate([each for each, _ in self._pieces])
+            places[rows] = np.arange(len(rows), dtype=np.uint32)
+        return values.gather(pl.Series(places))
+
+
+def _compact(values: pl.Series) -> pl.Series:
+    """The same values: gathered texts would keep all the texts in memory that they lay among."""
+    if values.dtype not in (pl.String(), pl.Binary()):
+        return values
+    return pl.Series(pl.from_arrow(values.to_arrow(compat_level=pl.CompatLevel.oldest())))

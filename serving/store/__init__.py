@@ -1,0 +1,1 @@
+"""The engine by which the feature server reads the online store."""

@@ -1,0 +1,67 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import grpc
+import pytest
+
+from headrace.serving.settings import TlsSettings
+from headrace.tests.serving.publishing import Publisher, group
+from headrace.tests.serving.running import served, settings
+from headrace.tests.serving.transports.certificates import Certificates
+
+PLACES = ("lean", "aio", "lean over mTLS", "aio over mTLS")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How a server is reached."""
+
+    transport: str
+    tls: TlsSettings | None
+    credentials: grpc.ChannelCredentials | None
+
+    def channel(self, address: str, **options: int) -> grpc.Channel:
+        """A connection of its own to a server."""
+        chosen = [
+            ("grpc.use_local_subchannel_pool", 1),
+            *((f"grpc.{k}", v) for k, v in options.items()),
+        ]
+        if self.credentials is None:
+            return grpc.insecure_channel(address, options=chosen)
+        return grpc.secure_channel(address, self.credentials, options=chosen)
+
+
+@pytest.fixture(params=["lean", "aio"])
+def transport(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.issued(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, certificates: Certificates) -> Place:
+    transport, _, security = request.param.partition(" over ")
+    if not security:
+        return Place(transport, None, None)
+    return Place(transport, certificates.mutual_tls, certificates.caller("ranking.example"))
+
+
+@pytest.fixture
+def server(valkey_url: str, place: Place) -> Iterator[str]:
+    with served(settings(valkey_url, tls=place.tls), place.transport) as address:
+        yield address
+
+
+@pytest.fixture
+def channel(server: str, place: Place) -> Iterator[grpc.Channel]:
+    with place.channel(server) as made:
+        yield made
+
+
+@pytest.fixture
+def spend(publisher: Publisher) -> None:
+    publisher.publish(group(), {(1,): (12.5, 3)})
