@@ -11,7 +11,7 @@ from headrace.tests.e2e.production import DAYS, Production, production
 from headrace.tests.e2e.shop_in_shards import customer_orders
 from headrace.tests.object_store import ObjectStore
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 ASSETS = ("sources/orders", "offline/customer_orders", "online/customer_orders")
 GROUP = "offline__customer_orders"
