@@ -54,7 +54,7 @@ def built(name: str) -> Path | None:
         return None
     _BUILT.mkdir(exist_ok=True)
     compiler = ["g++", "-O2", "-std=c++17", str(source), "-o", str(program)]
-    subprocess.run([*compiler, *flags.stdout.split()], check=True, capture_output=True)
+    subprocess.run([*compiler, *flags.stdout.split()], check=True)
     return program
 
 

@@ -99,7 +99,7 @@ def measured(folder: Path, servers: Servers, size: Size, rounds: int) -> Found:
         say(f"even rates, round {turn + 1}")
         evenly(found["even"], contenders, size)
     say("echo, TLS, metrics, decoding")
-    one = ours[list(ours)[-1]] if len(ours) == 1 else ours[f"{servers.transports[-1]} × 1"]
+    one = ours[f"{servers.transports[-1]} × 1"]
     found["extras"] = extras.measured(servers, one, rounds, size.seconds)
     found["decode_us"] = run_step(decode, folder=str(one.requests), address=one.address)
     return found

@@ -33,7 +33,7 @@ def dagster_home(environment: Environment) -> Path:
     Raises:
         InvalidArgumentError: It names none.
     """
-    from ..resources.deployments import SHAPES
+    from ..resources.deployments import SHAPES  # `lookup` has no pipeline, and comes by here
 
     if SHAPES[environment.deployment].is_shared:
         return _shared_instance(environment)
