@@ -48,9 +48,12 @@ def _without_collecting_garbage() -> Iterator[None]:
 
 
 @_without_collecting_garbage()
-def build_definitions(environment: Environment) -> dg.Definitions:
+def build_definitions(
+    environment: Environment, declarations: Declarations | None = None
+) -> dg.Definitions:
     """The definitions of an environment: its packages, its stores, its clock, its executor."""
-    declarations, clock = discover(environment.packages), environment.clock()
+    declarations = declarations or discover(environment.packages)
+    clock = environment.clock()
     groups = list(declarations.groups.values())
     sources = list(declarations.sources.values())
     rechecked = [each for each in sources if each.late_within is not None]

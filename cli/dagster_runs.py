@@ -79,7 +79,7 @@ class DagsterRuns:
             # They tell authors of definitions; whoever runs a command cannot act on them.
             warnings.simplefilter("ignore", dg.PreviewWarning)
             warnings.simplefilter("ignore", dg.BetaWarning)
-            definitions = build_definitions(environment)
+            definitions = build_definitions(environment, installation.declarations)
             job = definitions.resolve_implicit_global_asset_job_def()
             home = dagster_home(environment)
             with dg.DagsterInstance.from_config(str(home)) as instance:

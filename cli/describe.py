@@ -36,6 +36,7 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
             ["status", spec.status],
             ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
             ["committed", _span(described["committed"])],
+            ["outdated", _span(described["outdated"])],
             ["quarantined", _kept_back(described["quarantined"])],
             *([["held", _kept_back(described["held"])]] if described["approval"] else []),
             ["fresh within", declared.freshness],
@@ -106,6 +107,7 @@ def origins_to_json(installation: "Installation", group: "FeatureGroup") -> dict
 
 def _described(installation: "Installation", group: "FeatureGroup") -> dict:
     from ..assets.declarations import Input
+    from ..assets.outdated import outdated_partitions
     from ..assets.pinned_inputs import asset_name, upstream_of
 
     table = installation.table(group)
@@ -116,6 +118,7 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
         "offline": table.uri,
         "committed": list(commits),
         "rows": sum(commit.rows for commit in commits.values()),
+        "outdated": outdated_partitions(group, installation.deployment.offline),
         "quarantined": quarantined(installation, group),
         "approval": group.approval,
         "held": held(installation, group),

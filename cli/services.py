@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..contract.environment import Environment
 from ..contract.errors import InvalidArgumentError
-from ..resources.deployments import SHAPES
 from .addresses import host_and_port
 from .children import Child, Children
 
@@ -34,6 +33,8 @@ def dagster_home(environment: Environment) -> Path:
     Raises:
         InvalidArgumentError: It names none.
     """
+    from ..resources.deployments import SHAPES  # `lookup` has no pipeline, and comes by here
+
     if SHAPES[environment.deployment].is_shared:
         return _shared_instance(environment)
     folder = environment.home / "dagster"

@@ -82,6 +82,7 @@ def status(*, json: AsJson = False) -> None:
 
 def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
     from ..assets.freshness import SCORED, freshness, freshness_score
+    from ..assets.outdated import outdated_partitions
     from ..assets.partitions import partitions_until
 
     now, is_frozen = installation.clock.now(), installation.clock.frozen_at is not None
@@ -97,6 +98,7 @@ def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
         "committed": len(snapshot.commits),
         "partitions": len(existing),
         "missing_partitions": found.gaps,
+        "outdated_partitions": outdated_partitions(group, installation.deployment.offline),
         "age_seconds": found.age,
         "freshness_seconds": group.freshness,
         "fresh": found.is_fresh,
@@ -216,14 +218,15 @@ def _show(found: dict) -> None:
     show_table(
         [
             *("group", "live", "answers", "fresh", "age", "score", "committed", "newest"),
-            *("published", "to publish", "bytes a row", "memory"),
+            *("outdated", "published", "to publish", "bytes a row", "memory"),
         ],
         [
             [
                 *(f"{group['name']}@{group['version']}", group["live"], group["complete"]),
                 *(group["fresh"], group["age_seconds"], _share(group["freshness_score"])),
                 f"{group['committed']} of {group['partitions']}",
-                *(group["committed_partition"], group["published_partition"]),
+                *(group["committed_partition"], len(group["outdated_partitions"])),
+                group["published_partition"],
                 len(group["unpublished_partitions"]),
                 *_memory_cells(group["memory"]),
             ]

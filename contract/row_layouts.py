@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .order import ORDER_LENGTH
 from .rows import RowCodec
+from .varint import varint
 
 Matrix: TypeAlias = npt.NDArray[np.uint8]
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -143,7 +144,7 @@ class Layout:
     def _field(self, name: str, count: int) -> tuple[int, str, int]:
         tag, dtype = _FIXED[name]
         length = count * np.dtype(dtype).itemsize
-        self._tell(tag, *_varint(length))
+        self._tell(tag, *varint(length))
         # A packed Boolean is a varint; ours are one byte each.
         at = self._varints(count) if dtype == "?" else self._skip(length)
         return at, dtype, count
@@ -209,7 +210,7 @@ def null_bits(bitmaps: Matrix, features: int) -> npt.NDArray[np.bool_]:
 
 def _body_size(codec: RowCodec) -> int:
     sizes = [(count * np.dtype(_FIXED[name][1]).itemsize) for name, count in codec.counts.items()]
-    return sum(1 + len(_varint(size)) + size for size in sizes)
+    return sum(1 + len(varint(size)) + size for size in sizes)
 
 
 def _cut(rows: Matrix, at: int, dtype: str, count: int) -> Numbers:
@@ -218,12 +219,3 @@ def _cut(rows: Matrix, at: int, dtype: str, count: int) -> Numbers:
     cut = np.ascontiguousarray(rows[:, at : at + width])
     found: Numbers = cut != 0 if dtype == "?" else cut.view(dtype)
     return found
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= _CONTINUES:
-        encoded.append(value & _SEVEN_BITS | _CONTINUES)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import dagster as dg
-from dagster._core.storage.tags import PRIORITY_TAG
 
 from ..assets.declarations import Source
+from ..assets.partitions import PARTITIONS_A_RUN
 from ..resources.offline.arrivals import Arrival
+from .priorities import BACKFILL, CAUSED, DUE, priority
 from .requests import goes_on, range_request, unbroken
 
 REQUEST_TAG = "headrace/request"
@@ -21,7 +22,6 @@ REQUEST_TAG = "headrace/request"
 LATE_TAG = "headrace/late"
 """The tag of a run: whether it reads partitions again that were committed before."""
 
-_LONGEST = 100  # partitions of one run: a history is loaded in chunks that others overtake
 _ATTEMPTS = 3
 _UNANSWERED = ""
 
@@ -48,9 +48,10 @@ def asked(
     for together in _together(source, news, late):
         # A name is never used again: Dagster would drop the request without a word.
         token = uuid.uuid4().hex
-        tags = {REQUEST_TAG: token, LATE_TAG: str(together[0] in late).lower()}
-        if len(together) == _LONGEST:
-            tags[PRIORITY_TAG] = "-1"
+        is_late = together[0] in late
+        # A full one is history: whatever is due overtakes it.
+        order = BACKFILL if len(together) == PARTITIONS_A_RUN else CAUSED if is_late else DUE
+        tags = {REQUEST_TAG: token, LATE_TAG: str(is_late).lower(), **priority(order)}
         requests.append(range_request(key, together, run_key=token, tags=tags))
         for partition in together:
             attempts = 1 + _unanswered(known.get(partition), news[partition])
@@ -87,8 +88,8 @@ def _together(
     again = [partition for partition in news if partition in late]
     for partitions in (new, again):
         for together in reversed(list(unbroken(partitions, source.partitions))):
-            for start in reversed(range(0, len(together), _LONGEST)):
-                yield together[start : start + _LONGEST]
+            for start in reversed(range(0, len(together), PARTITIONS_A_RUN)):
+                yield together[start : start + PARTITIONS_A_RUN]
 
 
 def _unanswered(known: Arrival | None, look: str) -> int:

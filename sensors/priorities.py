@@ -8,7 +8,9 @@ from dagster._core.storage.tags import PRIORITY_TAG
 DUE = 10
 """What is due now: sources and dimensions at their times."""
 CAUSED = 5
-"""What follows from a change, by automation. Backfills, and what people launch, have 0."""
+"""What follows from a change, by automation; what came late."""
+BACKFILL = 0
+"""Stretches of history, and what people launch."""
 SPARE = -10
 """What lets every other go before it: maintenance."""
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..contract.errors import HeadraceError
-from .configuration import FLAGS, configure
+from .configuration import configure
+from .flags import FLAGS
 from .lifeline import follow, say_ready
 from .logs import begin_logging
 from .operation import Operation

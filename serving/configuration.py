@@ -17,56 +17,12 @@ from ..contract.clock import recorded_clock
 from ..contract.environment import Environment
 from ..contract.errors import InvalidArgumentError
 from ..contract.store_address import shown_address
+from .flags import FLAGS
 from .option_values import bare_type, is_table, read_value, spelled
 from .settings import DEFAULT_BIND, Settings, StoreSettings
 
 PREFIX = "HEADRACE_SERVE_"
 DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """How a setting is given on the command line."""
-
-    written: str
-    metavar: str
-    help: str
-
-
-FLAGS = {
-    "bind": Flag(
-        "--bind",
-        "HOST:PORT",
-        f"where to listen; port 0 takes a free one, unix:/path a socket (default: {DEFAULT_BIND})",
-    ),
-    "transport": Flag(
-        "--transport",
-        "auto|lean|aio",
-        "lean is fast and needs this grpcio's private parts, aio its public ones alone;"
-        " auto takes lean where it works (default: auto)",
-    ),
-    "workers": Flag("--workers", "N", "processes that serve, which share the port (default: 1)"),
-    "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),
-    "metrics.bind": Flag(
-        "--metrics", "HOST:PORT", "where to show metrics and health over HTTP, without features"
-    ),
-    "tls.certificate": Flag(
-        "--tls-cert",
-        "FILE",
-        "a PEM file: the server's certificate chain; without it, plaintext is spoken"
-        " (HEADRACE_TLS_CERT)",
-    ),
-    "tls.key": Flag(
-        "--tls-key", "FILE", "a PEM file: the certificate's private key (HEADRACE_TLS_KEY)"
-    ),
-    "tls.client_ca": Flag(
-        "--tls-client-ca",
-        "FILE",
-        "a PEM file: who vouches for callers, which then need a certificate"
-        " (HEADRACE_TLS_CLIENT_CA)",
-    ),
-}
-"""Settings that have a flag of their own."""
 
 _VARIABLES = {
     "redis": "HEADRACE_REDIS",

@@ -13,6 +13,7 @@ from ..contract.errors import InvalidArgumentError, TooLargeError
 from ..contract.keys import online_key
 from ..contract.order import ORDER_LENGTH, Order, decode_order
 from ..contract.status import is_stale
+from ..contract.varint import CONTINUES, varint
 from .contracts import Selection, ServedGroup
 from .query import Query
 from .reading import UNREAD, Copies, Keys, Values
@@ -23,7 +24,6 @@ _STALE = b"\x68\x01"  # field 13, ROW_STATUS_STALE
 _NOT_FOUND_ROW = b"\x22\x00"  # field 4 of FeatureGroupRows, empty
 _ERROR_ROW = b"\x22\x02\x68\x02"  # field 4: field 13, ROW_STATUS_ERROR
 _GROUP_TAG, _ANSWERED_AT_TAG, _SERVICE_ID_TAG = b"\x0a", b"\x11", b"\x1a"
-_ONE_BYTE = 0x80
 
 _HEAD = ORDER_LENGTH + 2  # the order, and a schema id below 128
 
@@ -104,13 +104,13 @@ class Lookup:
                 body = rows.framed_apart(values[first:last], guard.beside(first, last))
             else:
                 body = rows.framed(values[first:last], guard)
-            parts += (_GROUP_TAG, _varint(len(body)), body)
+            parts += (_GROUP_TAG, varint(len(body)), body)
             doubtful = doubtful or rows.doubtful
             tallies.append(rows.tally(self._query.entity_count))
         parts += (_ANSWERED_AT_TAG, now_us.to_bytes(8, "little", signed=True))
         if self._selection.service is not None:
             service_id = self._selection.service.service_id.encode()
-            parts += (_SERVICE_ID_TAG, _varint(len(service_id)), service_id)
+            parts += (_SERVICE_ID_TAG, varint(len(service_id)), service_id)
         return Answer(b"".join(parts), doubtful, tallies)
 
 
@@ -163,7 +163,7 @@ class _Rows:
             verdict = verdicts.get(head)
             if verdict is None:
                 verdict = self._judge(row, floor)
-                if len(head) == _HEAD and head[-1] < _ONE_BYTE:
+                if len(head) == _HEAD and head[-1] < CONTINUES:
                     verdicts[head] = verdict
             if verdict is _Verdict.LIVE:
                 parts += (_row_frame(len(row)), row)
@@ -227,22 +227,13 @@ def _schema_id(row: bytes) -> int:
     for byte in row[ORDER_LENGTH + 1 : ORDER_LENGTH + 6]:
         schema_id |= (byte & 0x7F) << shift
         shift += 7
-        if byte < _ONE_BYTE:
+        if byte < CONTINUES:
             break
     return schema_id
 
 
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= _ONE_BYTE:
-        encoded.append(value & 0x7F | _ONE_BYTE)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-_FRAMES = tuple(b"\x22" + _varint(length) for length in range(2048))
+_FRAMES = tuple(b"\x22" + varint(length) for length in range(2048))
 
 
 def _row_frame(length: int) -> bytes:
-    return _FRAMES[length] if length < len(_FRAMES) else b"\x22" + _varint(length)
+    return _FRAMES[length] if length < len(_FRAMES) else b"\x22" + varint(length)

@@ -3,10 +3,10 @@
 from google.protobuf.message import DecodeError
 
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
+from ..contract.varint import CONTINUES, varint
 from .query import malformed
 
 _ID_TAG, _RESPONSE_TAG = 0x08, b"\x12"
-_ONE_BYTE = 0x80
 _LONGEST_VARINT = 10
 
 
@@ -29,7 +29,7 @@ def legible_id(raw: bytes) -> int:
         return number
     for place, byte in enumerate(raw[1 : 1 + _LONGEST_VARINT]):
         number |= (byte & 0x7F) << 7 * place
-        if byte < _ONE_BYTE:
+        if byte < CONTINUES:
             return number & 2**64 - 1
     return 0
 
@@ -37,19 +37,10 @@ def legible_id(raw: bytes) -> int:
 def answer_reply(request_id: int, body: bytes) -> bytes:
     """The `StreamOnlineFeaturesResponse` with a serialized answer, which is copied, not decoded."""
     head = pb.StreamOnlineFeaturesResponse(id=request_id).SerializeToString()
-    return head + _RESPONSE_TAG + _varint(len(body)) + body
+    return head + _RESPONSE_TAG + varint(len(body)) + body
 
 
 def error_reply(request_id: int, code: int, text: str) -> bytes:
     """The `StreamOnlineFeaturesResponse` that says why there is no answer."""
     error = pb.StreamError(code=code, message=text)
     return pb.StreamOnlineFeaturesResponse(id=request_id, error=error).SerializeToString()
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= _ONE_BYTE:
-        encoded.append(value & 0x7F | _ONE_BYTE)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..contract.errors import InvalidArgumentError
-from .configuration import FLAGS
+from .flags import FLAGS
 from .settings import Settings
 from .supervisor import Supervisor
 from .transports.addresses import check_address

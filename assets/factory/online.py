@@ -18,6 +18,7 @@ from .code_references import code_reference
 from .metadata import Metadata, age_metadata
 from .online_check import online_check_spec, online_evaluation, verified
 from .partitions import backfills_in_chunks, partitions_definition
+from .provenance import input_tags
 from .standing_checks import online_evaluations, online_specs
 from .steps import Event, materialization, outputs
 from .tracing import traced
@@ -74,7 +75,7 @@ def _publish(
     clock: Clock,
 ) -> Iterator[Event]:
     published: set[str] = set()
-    elapsed = Stopwatch()
+    elapsed, inputs = Stopwatch(), input_tags(context)
     deferred = AUTOMATION_CONDITION_TAG not in context.run.tags
     with deployment.publishing() as publishing:
         newest = max(published_partitions(group, publishing) or [""])
@@ -93,7 +94,9 @@ def _publish(
             if found is not None and found.consistency is not None:
                 metadata["consistency"] = dg.MetadataValue.float(found.consistency.share)
             versions = (each.generation, group.code_version)
-            yield materialization(context.asset_key, each.partition, metadata, versions)
+            yield materialization(
+                context.asset_key, each.partition, metadata, versions=versions, inputs=inputs
+            )
             yield online_evaluation(context, each.partition, found)
             elapsed = Stopwatch()
         register_services(services, [group], publishing)

@@ -17,6 +17,7 @@ from ...resources.offline.staging import Staging, attempts, remove_old
 from ..declarations import FeatureGroup
 from ..shards.computing import commit_shards, compute_shard, plan_shards
 from ..shards.sharding import Shard, shards_of
+from .code_references import code_reference
 from .committed import Committed
 from .partitions import backfills_in_chunks
 from .pods import op_tags
@@ -77,7 +78,7 @@ def _described(spec: dg.AssetSpec, each: Committed) -> dg.AssetSpec:
         freshness_policy=each.freshness,
         group_name=each.group_name,
         kinds={"delta", "polars"},
-        metadata=each.constant,
+        metadata={**each.constant, **code_reference(each.code)},
         owners=list(each.owners),
         tags=dict(each.tags),
     )

@@ -25,6 +25,7 @@ from ..outcomes import Outcome, Run
 from .approval_check import approval_evaluation
 from .checks import evaluation
 from .metadata import Metadata, age_metadata, commit_metadata
+from .provenance import input_tags
 from .standing_checks import offline_evaluations
 
 Event: TypeAlias = (
@@ -77,7 +78,7 @@ def recorded(
     """
     key, count = context.asset_key, 0
     partitioning = None if isinstance(declared, Dimension) else declared.partitions
-    age = _Age.of(declared, deployment)
+    age, inputs = _Age.of(declared, deployment), input_tags(context)
     failed: list[Outcome] = []
     held = 0
     for count, outcome in enumerate(outcomes, 1):  # noqa: B007 - the last one counts them
@@ -88,9 +89,8 @@ def recorded(
                 **commit_metadata(outcome, outcome.commit, partitioning),
                 **age.with_partition(outcome.partition),
             }
-            yield materialization(
-                key, partition, metadata, (outcome.commit.generation, outcome.commit.code_version)
-            )
+            versions = (outcome.commit.generation, outcome.commit.code_version)
+            yield materialization(key, partition, metadata, versions=versions, inputs=inputs)
         elif outcome.held is not None:
             context.log.warning("%s: %s rows wait for approval", partition, outcome.held.rows)
             held += 1
@@ -144,9 +144,14 @@ def _evaluations(
 
 
 def materialization(
-    key: dg.AssetKey, partition: str | None, metadata: Metadata, versions: tuple[int, str]
+    key: dg.AssetKey,
+    partition: str | None,
+    metadata: Metadata,
+    *,
+    versions: tuple[int, str],
+    inputs: Mapping[str, str],
 ) -> dg.AssetMaterialization:
-    """The record of one partition, of a generation and code version.
+    """The record of one partition, of a generation and code version, and of its `input_tags`.
 
     The data version is the generation: what listens to it takes no notice of a repetition.
     """
@@ -156,6 +161,7 @@ def materialization(
         partition=partition,
         metadata=metadata,
         tags={
+            **inputs,
             DATA_VERSION_TAG: str(generation),
             DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
             CODE_VERSION_TAG: code_version,

@@ -13,6 +13,7 @@ from ...contract.errors import ColumnMismatchError
 from ...contract.feature_group import DType, FeatureGroupSpec, FeatureSpec
 from ...contract.order import Order, encode_order
 from ...contract.proto.headrace.v1.feature_service_pb2 import FeatureRow
+from ...contract.varint import varint
 from ..offline.commit_log import Commit
 from ..offline.table_spec import EVENT_TIMESTAMP
 from .byte_column import ByteColumn, Bytes, Integers, Part, chosen, joined
@@ -97,7 +98,7 @@ def _packed(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Part]:
             packed = np.stack(columns, axis=1)
             width = packed.shape[1] * packed.itemsize
             parts += [
-                _tag(field) + _varint(width),
+                _tag(field) + varint(width),
                 packed.view(np.uint8).reshape(frame.height, width),
             ]
     return parts
@@ -120,7 +121,7 @@ def _bitmaps(frame: pl.DataFrame, features: Sequence[FeatureSpec]) -> list[Part]
     if not some.any():
         return []
     bits = np.packbits(nulls[some], axis=1, bitorder="little")
-    tag = np.frombuffer(_tag("null_bitmap") + _varint(bits.shape[1]), np.uint8)
+    tag = np.frombuffer(_tag("null_bitmap") + varint(bits.shape[1]), np.uint8)
     marked = np.concatenate([np.broadcast_to(tag, (len(bits), len(tag))), bits], axis=1)
     # A row in which nothing is null has no bitmap.
     return [ByteColumn.cut(marked.reshape(-1), some * marked.shape[1])]
@@ -151,9 +152,9 @@ def _lists(
 def _list(field: str, lists: ByteColumn) -> list[Part]:
     # An empty list is an empty message: no inner field, and so no inner tag.
     distinct, places = np.unique(lists.lengths, return_inverse=True)
-    heads = [b"\x0a" + _varint(int(length)) if length else b"" for length in distinct]
+    heads = [b"\x0a" + varint(int(length)) if length else b"" for length in distinct]
     outer = [
-        _tag(field) + _varint(len(head) + int(length)) + head
+        _tag(field) + varint(len(head) + int(length)) + head
         for head, length in zip(heads, distinct, strict=True)
     ]
     return [chosen(outer, places), lists]
@@ -161,18 +162,9 @@ def _list(field: str, lists: ByteColumn) -> list[Part]:
 
 def _varints(numbers: Integers) -> ByteColumn:
     distinct, places = np.unique(numbers, return_inverse=True)
-    return chosen([_varint(int(number)) for number in distinct], places)
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 127:  # noqa: PLR2004 - seven bits a byte
-        encoded.append(number & 127 | 128)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return chosen([varint(int(number)) for number in distinct], places)
 
 
 def _tag(field: str) -> bytes:
     length_delimited = 2
-    return _varint(_NUMBERS[field] << 3 | length_delimited)
+    return varint(_NUMBERS[field] << 3 | length_delimited)

@@ -49,9 +49,14 @@ def guarded(endpoint: Endpoint) -> Endpoint:
 def application(routes: list[Route]) -> Starlette:
     """An application that answers wrong paths and methods with problem documents, too."""
 
-    async def refused(_request: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
+        path = request.url.path
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            error.detail = f"there is no path {path!r}"
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error.detail = f"{path} does not answer {request.method}; see the header allow"
         return problem_of_http(error)
 
     made = Starlette(routes=routes, exception_handlers={HTTPException: refused})

@@ -5,6 +5,7 @@ So it works beside either transport of the RPC, and neither waits for the other.
 
 import asyncio
 import errno
+import math
 import os
 import socket
 import ssl
@@ -167,7 +168,7 @@ class RestServer:
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
-            timeout_graceful_shutdown=int(self._settings.drain.total_seconds()),
+            timeout_graceful_shutdown=math.ceil(self._settings.drain.total_seconds()),
         )
 
 

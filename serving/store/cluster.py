@@ -141,6 +141,8 @@ class Cluster(Servers):
             self._wait_for_map(gather, rows)
             return
         by_owner = slots.by_owner(gather.ticket.keys, rows)
+        if not rows:
+            by_owner[self._well(slots)] = []  # guards alone: those of any primary will do
         gather.opened()  # so that shares which end at once do not end the reading
         for owner, its in by_owner.items():
             if owner is None:
@@ -150,6 +152,14 @@ class Cluster(Servers):
                 continue
             self._open(slots, owner, gather, its, is_fresh=is_fresh)
         gather.close()
+
+    def _well(self, slots: SlotMap) -> int | None:
+        """The first primary that answers, as far as is known, else any."""
+        ill = set(self.unavailable)
+        for owner, primary in enumerate(slots.primaries):
+            if self._node((primary.address, False)).name not in ill:
+                return owner
+        return 0 if slots.primaries else None
 
     def _open(
         self, slots: SlotMap, owner: int, gather: Gather, rows: _Rows, *, is_fresh: bool

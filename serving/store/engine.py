@@ -23,6 +23,8 @@ from .servers import Servers
 from .shared import Shared
 from .ticket import Done, Ticket
 
+_IMPRECISE = 0.002  # seconds by which what is due may come late
+
 
 class Engine:
     """Runs readings against the store at a URL.
@@ -49,6 +51,7 @@ class Engine:
             settings, self._selector, self._background, observer or UNOBSERVED, self.counters
         )
         self._next_deadline = inf
+        self._check_at = 0.0
         self._is_closed = False
         try:
             self._servers = _servers(self.store, self._shared)
@@ -115,10 +118,13 @@ class Engine:
         Args:
             timeout: How long to wait for something to come, in seconds; 0 does not wait.
         """
-        self._servers.send_waiting()
-        if timeout > 0:
+        waiting = self._shared.waiting
+        if waiting.parts:
+            self._servers.send_waiting()
+        if timeout > _IMPRECISE:
             timeout = max(0.0, min(timeout, self.next_event() - monotonic()))
-        for key, mask in self._selector.select(timeout):
+        events = self._selector.select(timeout)
+        for key, mask in events:
             if key.fileobj is self._background:
                 self._background.take_up()
             else:
@@ -126,16 +132,20 @@ class Engine:
         now = monotonic()
         if now >= self._next_deadline:
             self._expire(now)
-        if now >= self._servers.next_event():
-            self._servers.check(now)
-        self._servers.send_waiting()
+        # A loop that polls all the time does not look at every clock each time.
+        if events or now >= self._check_at:
+            if now >= self._servers.next_event():
+                self._servers.check(now)
+            self._check_at = now + _IMPRECISE
+        if waiting.parts:
+            self._servers.send_waiting()
 
     def next_event(self) -> float:
         """When `poll` must be called even if `fileno` stays quiet; infinity for never.
 
         In monotonic seconds.
         """
-        return min(self._next_deadline, self._servers.next_event())
+        return min(self._next_deadline, max(self._check_at, self._servers.next_event()))
 
     def close(self) -> None:
         """Close all connections; readings that still run end in a `StoreUnavailableError`."""

@@ -48,8 +48,6 @@ class SlotMap:
 
     def by_owner(self, keys: Sequence[bytes], rows: Sequence[int]) -> dict[int | None, list[int]]:
         """The places of keys that are no guards, by those of the primaries that have them."""
-        if not rows:  # guards alone: those of any node will do
-            return {0: []}
         owner_of_tag = self.owner_of_tag
         found: dict[int | None, list[int]] = {}
         for at in rows:

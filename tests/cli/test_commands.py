@@ -176,6 +176,7 @@ def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
         "committed": 1,
         "partitions": 3,
         "missing_partitions": 0,
+        "outdated_partitions": [],
         "age_seconds": 86400,
         "freshness_seconds": 86400,
         "fresh": True,

@@ -34,7 +34,7 @@ from headrace.tests.valkey_processes import Processes, until
 DAYS = ("2024-01-01", "2024-01-02")
 PACKAGE = "headrace.tests.e2e.shop_in_shards"
 _SETTINGS = Path(__file__).parents[2] / "deploy" / "production" / "dagster.yaml"
-_PATIENCE_SECONDS = 240.0
+_PATIENCE_SECONDS = 500.0
 _SECRET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "DAGSTER_PG_PASSWORD", "HEADRACE_REDIS")
 
 

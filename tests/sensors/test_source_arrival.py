@@ -221,8 +221,12 @@ def test_a_history_is_loaded_in_runs_that_others_overtake(arrivals: Arrivals) ->
     for day in DAILY.keys(begin, begin + 150 * DAILY.length):
         arrivals.land(day)
 
-    assert arrivals.look(late) == [("2024-04-10", "2024-05-29"), ("2024-01-01", "2024-04-09")]
-    assert [each.tags.get("dagster/priority") for each in arrivals.requests] == [None, "-1"]
+    assert arrivals.look(late) == [
+        ("2024-05-08", "2024-05-29"),
+        ("2024-03-05", "2024-05-07"),
+        ("2024-01-01", "2024-03-04"),
+    ]
+    assert [each.tags["dagster/priority"] for each in arrivals.requests] == ["10", "0", "0"]
 
 
 def test_a_landing_that_is_not_there_is_an_error_and_forgets_nothing(arrivals: Arrivals) -> None:

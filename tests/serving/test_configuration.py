@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from headrace.contract.errors import InvalidArgumentError
-from headrace.serving.configuration import FLAGS, Configuration, configure, options
+from headrace.serving.configuration import Configuration, configure, options
+from headrace.serving.flags import FLAGS
 from headrace.serving.settings import Limits, LogSettings, RateLimits, Settings, TlsSettings
 
 

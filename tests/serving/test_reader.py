@@ -8,7 +8,11 @@ from typing import TypeVar
 import pytest
 import redis
 
-from headrace.contract.errors import StoreUnavailableError
+from headrace.contract.errors import (
+    DeadlineExceededError,
+    OverloadedError,
+    StoreUnavailableError,
+)
 from headrace.serving.reader import Reader
 from headrace.serving.reading import Keys, Reading, Values
 from headrace.serving.settings import StoreSettings
@@ -107,6 +111,35 @@ def test_a_caller_who_leaves_takes_nobody_with_him(valkey_url: str, store: redis
 
     assert isinstance(left, asyncio.CancelledError)
     assert values == [b"1"]
+
+
+def test_a_deadline_ends_a_reading_that_is_in_flight(valkey_url: str) -> None:
+    async def use(reader: Reader) -> None:
+        with pytest.raises(DeadlineExceededError):
+            await reader.run(read([b"a"]), time.monotonic() + 0.05)
+
+    with Gate(valkey_url, b"MGET") as gate:
+        gate.open.clear()
+        with_reader(gate.url, use)
+
+
+def test_what_is_ready_at_once_beyond_what_may_wait_is_refused(
+    valkey_url: str, store: redis.Redis
+) -> None:
+    store.set("a", "1")
+
+    async def main() -> list[Values | BaseException]:
+        reader = Reader(StoreSettings(valkey_url, waiting_readings=3))
+        try:
+            readings = (reader.run(read([b"a"])) for _ in range(5))
+            return await asyncio.gather(*readings, return_exceptions=True)
+        finally:
+            await reader.close()
+
+    *answered, first, second = asyncio.run(main())
+
+    assert answered == [[b"1"]] * 3
+    assert [type(first), type(second)] == [OverloadedError] * 2
 
 
 def test_a_reader_is_closed_though_a_read_is_in_flight(valkey_url: str) -> None:

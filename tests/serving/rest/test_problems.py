@@ -124,6 +124,7 @@ def test_wrong_paths_and_methods_are_problems_too(
     reply = ask(rest, path, method=method)
 
     assert problem(reply)[0] == status
+    assert path in reply.json["detail"]
     assert set(reply.headers.get("allow", "").split(", ")) - {""} == allowed
 
 

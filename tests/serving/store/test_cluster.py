@@ -18,6 +18,7 @@ from headrace.contract.store_address import cluster_address
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.online.cluster_store import ClusterStore
 from headrace.serving.client import FeatureClient
+from headrace.serving.freshness import group_ages
 from headrace.serving.handler import Handler
 from headrace.serving.settings import Limits
 from headrace.serving.store.engine import Engine
@@ -143,24 +144,26 @@ def test_a_stalled_node_delays_nobody_elses_rows(
 def test_rows_of_a_lost_primary_are_errors_until_its_replica_takes_over(
     nodes: Cluster, stage: Stage, handler: Handler
 ) -> None:
-    lost, others = share(stage, 1), share(stage, 0) | share(stage, 2)
+    lost, others = share(stage, 0), share(stage, 1) | share(stage, 2)
     with engine(nodes.url, seconds=0.5) as reader:
         look_up(reader, handler)
-        nodes.replicas[1].stop()
-        nodes.primaries[1].kill()
+        nodes.replicas[0].stop()
+        nodes.primaries[0].kill()
         partial = look_up(reader, handler)
+        ages = result(reader, group_ages(handler))
         with pytest.raises(
-            StoreUnavailableError, match=f"node 127.0.0.1:{nodes.primaries[1].port}"
+            StoreUnavailableError, match=f"node 127.0.0.1:{nodes.primaries[0].port}"
         ):
             look_up(reader, handler, list(lost))
         unavailable, is_available = reader.unavailable, reader.is_available
-        nodes.replicas[1].go_on()
-        nodes.await_promotion(1)
+        nodes.replicas[0].go_on()
+        nodes.await_promotion(0)
         poll_until(reader, lambda: reader.unavailable == ())
         after = look_up(reader, handler)
 
     assert partial == expected(error=lost, present=others)
-    assert unavailable[0].endswith(f"(node 127.0.0.1:{nodes.primaries[1].port})")
+    assert ages == {"household_spend@1": 0.0}
+    assert unavailable[0].endswith(f"(node 127.0.0.1:{nodes.primaries[0].port})")
     assert is_available
     assert after == expected(present=set(HOUSEHOLDS))
 

@@ -54,6 +54,12 @@ class Connection:
         self._send(b"".join(frames))
         return begun
 
+    def begin_and_close(self, path: str) -> None:
+        """Begin a stream that is closed on this side, without a message."""
+        self._stream += 2
+        headers = _frame(_HEADERS, _END_HEADERS | _END_STREAM, self._stream, _headers(path))
+        self._send(headers)
+
     def reset(self, numbers: Iterable[int]) -> None:
         """Take streams back."""
         self._send(b"".join(_frame(_RST_STREAM, 0, number, _CANCEL) for number in numbers))

@@ -49,6 +49,28 @@ def test_streams_of_headers_alone_are_ended_and_their_places_are_free_again(
 
 
 @pytest.mark.usefixtures("spend")
+@pytest.mark.parametrize("path", [LOOKUP, "/grpc.health.v1.Health/Check"])
+def test_a_call_that_is_closed_without_a_message_is_refused_at_once(
+    valkey_url: str, path: str
+) -> None:
+    limits = Limits(message_wait=timedelta(hours=1))
+    counting = Counting()
+    with (
+        served(settings(valkey_url, limits=limits), "lean", counting) as address,
+        Connection(address) as closing,
+    ):
+        closing.begin_and_close(path)
+
+        def was_ended() -> bool:
+            closing.take()
+            return closing.trailers == 1
+
+        wait_until(was_ended)
+
+    assert counting.ended == {(path.rpartition("/")[2], "INVALID_ARGUMENT"): 1}
+
+
+@pytest.mark.usefixtures("spend")
 def test_who_abandons_call_after_call_is_refused_and_others_on_the_same_host_are_not(
     valkey_url: str,
 ) -> None:

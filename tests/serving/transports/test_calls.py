@@ -36,6 +36,7 @@ def test_bytes_go_in_and_the_stored_row_comes_out(
     stored = publisher.publish(group(), {(1,): (12.5, 3)})[1,]
 
     assert stored in method(channel)(request([SPEND]), timeout=10)
+    assert stored in method(channel)(request([SPEND]))  # without a deadline, too
 
 
 @pytest.mark.usefixtures("spend")
