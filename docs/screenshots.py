@@ -106,7 +106,7 @@ LOOKS = (
     ),
     Look(
         "lineage",
-        "/assets/offline/household_affinity?view=events",
+        "/assets/offline/household_affinity?view=partitions&partition=2017-12-18",
         (
             *("computed from", "rows decided by", "favourite_department_30d"),
             "products.department, transactions.sales_value",
