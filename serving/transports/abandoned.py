@@ -5,6 +5,7 @@ headers come: a connection first, so that honest callers behind the same address
 address, when it opens one connection after another for the same.
 """
 
+import time
 from typing import Any
 
 from ...contract.errors import LimitReachedError
@@ -18,18 +19,19 @@ class AbandonedCalls:
     """Counts them by connection and by address.
 
     Attributes:
-        any_yet: Whether anybody has to be looked at; a server without offenders asks for no peer.
+        any_yet: Whether anybody has to be looked at; a server that had no offender for a minute,
+            in which every bucket fills, asks for no peer.
     """
 
     def __init__(self, per_minute: int) -> None:
         """Let so many a minute of one connection pass."""
         self._per_minute = float(per_minute)
         self._buckets = Buckets()
-        self.any_yet = False
+        self.any_yet, self._latest = False, 0.0
 
     def add(self, call: Any) -> None:  # noqa: ANN401  # untyped in grpcio
         """Count one of this call's peer."""
-        self.any_yet = True
+        self.any_yet, self._latest = True, time.monotonic()
         for name, size in self._sizes(call):
             self._buckets.take(name, 1, rate=size / _MINUTE_SECONDS, size=size)
 
@@ -39,6 +41,9 @@ class AbandonedCalls:
         Raises:
             LimitReachedError: The peer abandoned too many.
         """
+        if time.monotonic() - self._latest > _MINUTE_SECONDS:
+            self.any_yet = False
+            return
         for name, size in self._sizes(call):
             if not self._buckets.holds(name, rate=size / _MINUTE_SECONDS, size=size):
                 raise LimitReachedError(

@@ -6,6 +6,7 @@ alone while there is something to do for the other.
 """
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -93,19 +94,8 @@ class LeanServer:
         self._reflections: set[Reflecting] = set()
         self._watches: set[Watch] = set()
         self._reflection = Reflection()
-        self._unary: dict[bytes, tuple[str, Answer]] = {
-            f"/{SERVICE}/{name}".encode(): (name, answer)
-            for name, answer in unary_methods(self.handler).items()
-        }
-        self._unary[_CHECK] = ("Check", self._check)
-        self._streaming = {
-            f"/{SERVICE}/StreamOnlineFeatures".encode(): self._stream_features,
-            f"/{HEALTH_SERVICE}/Watch".encode(): self._watch,
-            **{
-                f"/{name}/ServerReflectionInfo".encode(): self._reflect
-                for name in REFLECTION_SERVICES
-            },
-        }
+        self._unary = self._unary_paths()
+        self._streaming = self._streaming_paths()
 
     @property
     def open_calls(self) -> int:
@@ -141,6 +131,23 @@ class LeanServer:
     def stop(self) -> None:
         """Begin to drain; from any thread, and from a signal's handler."""
         self._is_stopping = True
+
+    def _unary_paths(self) -> dict[bytes, tuple[str, Answer]]:
+        paths: dict[bytes, tuple[str, Answer]] = {
+            f"/{SERVICE}/{name}".encode(): (name, answer)
+            for name, answer in unary_methods(self.handler).items()
+        }
+        return {**paths, _CHECK: ("Check", self._check)}
+
+    def _streaming_paths(self) -> dict[bytes, Callable[[Accepted], None]]:
+        reflection = {
+            f"/{name}/ServerReflectionInfo".encode(): self._reflect for name in REFLECTION_SERVICES
+        }
+        return {
+            f"/{SERVICE}/StreamOnlineFeatures".encode(): self._stream_features,
+            f"/{HEALTH_SERVICE}/Watch".encode(): self._watch,
+            **reflection,
+        }
 
     def _turn(self) -> bool:
         if self._is_stopping and not self._loop.is_draining:

@@ -33,14 +33,14 @@ def test_three_pods_compute_a_day_and_one_commits_it(deployed: Production) -> No
 
     assert run.is_success, deployed.logs()
     steps = deployed.steps(run)
-    assert set(steps) == {
+    assert {step for step in steps if not step.endswith("_freshness")} == {
         "sources__orders",
         f"{GROUP}.plan",
         *SHARDS,
         f"{GROUP}.commit",
         "online__customer_orders",
     }
-    _assert_resources(deployed, run.run_id)
+    _assert_resources(deployed, run.run_id, pods=1 + len(steps))
     table = deployed.deployment.offline.table(customer_orders.table)
     snapshot = table.snapshot()
     assert {key: each.generation for key, each in snapshot.commits.items()} == dict.fromkeys(
@@ -72,7 +72,7 @@ def test_a_pod_that_is_killed_commits_nothing_and_the_next_run_does(deployed: Pr
     assert {commit.run_id for commit in commits.values()} == {run.run_id}
 
 
-def _assert_resources(deployed: Production, run_id: str) -> None:
+def _assert_resources(deployed: Production, run_id: str, *, pods: int) -> None:
     """What a declaration asks for stands in its pods, the instance's default in all others."""
     asked = {"requests": {"cpu": "1500m", "memory": "256Mi"}, "limits": {"memory": "256Mi"}}
     usual = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"memory": "2Gi"}}
@@ -81,10 +81,10 @@ def _assert_resources(deployed: Production, run_id: str) -> None:
         for job in deployed.kubernetes.jobs.values()
         if job["metadata"]["labels"]["dagster/run-id"] == run_id
     ]
-    assert len(jobs) == 8
+    assert len(jobs) == pods
     for job in jobs:
         (container,) = job["spec"]["template"]["spec"]["containers"]
-        is_ours = job["metadata"]["labels"].get("dagster/op", "").startswith(GROUP)
+        is_ours = job["metadata"]["labels"].get("dagster/op", "").startswith(f"{GROUP}.")
         assert container["resources"] == (asked if is_ours else usual)
         threads = [each for each in container["env"] if each["name"] == "POLARS_MAX_THREADS"]
         assert [each["value"] for each in threads] == (["2"] if is_ours else [])
@@ -92,7 +92,7 @@ def _assert_resources(deployed: Production, run_id: str) -> None:
 
 
 def _assert_one_trace(deployed: Production, run_id: str) -> None:
-    """Spans of eight processes, which told each other nothing but the run's id."""
+    """Spans of many processes, which told each other nothing but the run's id."""
     spans = deployed.traces.spans
     assert {span.trace_id for span in spans} == {uuid.UUID(run_id).bytes}
     names = {span.name for span in spans}
