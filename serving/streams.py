@@ -20,6 +20,8 @@ from .streamed import CODES, StreamedAnswer, Window
 
 _UNAVAILABLE, _LATE = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED
 _ENDED = "the server ended the stream"
+# How grpc.aio calls a message that it could not hand to a connection that was lost just then.
+_LOST = "Internal error from Core"
 
 Message = pb.StreamOnlineFeaturesRequest
 
@@ -41,7 +43,7 @@ class _Troubles:
         Raises:
             HeadraceError: It is not.
         """
-        if error is None:
+        if error is None or error.details() == _LOST:
             pause = self._attempts.pause_after(_UNAVAILABLE)
             if pause is None:
                 raise self._connections.failure(_UNAVAILABLE, _ENDED)

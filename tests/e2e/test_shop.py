@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from headrace.tests.e2e.homes import ORDERS, ShopHome, cells, shop_home
 pytestmark = pytest.mark.server
 
 SPEND = "customer_spend:spend_2d"
+PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -121,6 +123,9 @@ def test_a_killed_valkey_comes_back_with_its_rows_when_somebody_needs_it(shop: S
         without = shop.headrace(*lookup)
         verified = shop.headrace("verify", "customer_spend")
         again = shop.headrace(*lookup)
+        until = time.monotonic() + PATIENCE_SECONDS  # the server looks for its store every 2 s
+        while again.status != 0 and time.monotonic() < until:
+            again = shop.headrace(*lookup)
 
     assert (without.status, without.out) == (3, "")
     assert "the feature server" in without.err

@@ -161,7 +161,11 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         """Close every connection."""
         self.open.set()
-        for connection in (self._listener, *self._sockets):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._threads[0].join()  # nothing is accepted any more: what was, is in the list
+        for connection in self._sockets:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
@@ -173,8 +177,8 @@ class Gate:
             while True:
                 client, _ = self._listener.accept()
                 store = socket.socket(socket.AF_UNIX)
-                store.connect(self._path)
                 self._sockets += (client, store)
+                store.connect(self._path)
                 for arguments in ((client, store, True), (store, client, False)):
                     thread = threading.Thread(target=self._pump, args=arguments)
                     self._threads.append(thread)
