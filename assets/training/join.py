@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import polars as pl
 
@@ -14,6 +14,8 @@ from .bucketed_spine import SpineBucket, bucketed_spine
 from .feature_columns import GroupColumns
 
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each holds rows in memory
+# For good: threads that come and go leave their memory behind, arena by arena.
+_JOINERS, _READERS = ThreadPoolExecutor(_AT_ONCE), ThreadPoolExecutor(_AT_ONCE)
 
 
 def joined(
@@ -59,18 +61,19 @@ def _answer(spine: pl.DataFrame, joins: Sequence[GroupJoin]) -> None:
         by = join.group.spec.entity.key_names, join.group.snapshot.buckets
         if by not in spines:
             spines[by] = bucketed_spine(spine, *by)
-    with ThreadPoolExecutor(_AT_ONCE) as reader, ThreadPoolExecutor(_AT_ONCE) as pool:
-        answered = [
-            pool.submit(join.answer, bucket, reader)
-            for join in joins
-            for bucket in spines[join.group.spec.entity.key_names, join.group.snapshot.buckets]
-        ]
-        try:
-            for each in answered:
-                each.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    answered = [
+        _JOINERS.submit(join.answer, bucket, _READERS)
+        for join in joins
+        for bucket in spines[join.group.spec.entity.key_names, join.group.snapshot.buckets]
+    ]
+    try:
+        for each in answered:
+            each.result()
+    except BaseException:
+        for each in answered:
+            each.cancel()
+        wait(answered)
+        raise
 
 
 def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iterable[str]) -> None:

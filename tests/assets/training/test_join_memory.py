@@ -92,7 +92,7 @@ def taken(step: str, root: Path, rows: int, asked: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_join_takes_the_memory_of_its_spine_and_of_one_bucket(tmp_path: Path) -> None:
+def test_a_join_takes_the_memory_of_its_spine_and_of_a_few_buckets(tmp_path: Path) -> None:
     """In memory the table is 400 MB, one of its buckets 25 MB, the spine and the result 4 MB."""
     rows, asked = 10 * MEGABYTE, 100_000
     fill(str(tmp_path), rows)
@@ -101,7 +101,7 @@ def test_a_join_takes_the_memory_of_its_spine_and_of_one_bucket(tmp_path: Path) 
     refreshing = taken("refresh", tmp_path, rows, asked)
     with_history = taken("join", tmp_path, rows, asked)
 
-    assert max(files_alone, refreshing, with_history) < 200 * MEGABYTE
+    assert max(files_alone, refreshing, with_history) < 250 * MEGABYTE
 
 
 if __name__ == "__main__":
