@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from headrace.cli.addresses import free_port
 from headrace.cli.children import Children
@@ -45,14 +45,12 @@ class Look:
     Attributes:
         go: What to do there, as clicking something.
         shows: Texts that are on the page then.
-        part: Which part of the page is photographed; all of it when `None`.
     """
 
     name: str
     path: str
     shows: tuple[str, ...]
     go: Callable[[Page], None] = field(default=_nothing)
-    part: Callable[[Page], Locator] | None = None
 
 
 def _open_plots(page: Page) -> None:
@@ -62,8 +60,8 @@ def _open_plots(page: Page) -> None:
     expect(page.locator("canvas").first).to_be_visible()
 
 
-def _open_lineage(page: Page) -> None:
-    page.get_by_text("[Show Markdown]").first.click()
+def _scroll_to_lineage(page: Page) -> None:
+    page.get_by_text("rows decided by", exact=True).first.scroll_into_view_if_needed()
 
 
 def _open_failed_partition(page: Page) -> None:
@@ -106,13 +104,12 @@ LOOKS = (
     ),
     Look(
         "lineage",
-        "/assets/offline/household_affinity?view=events",
+        "/assets/offline/household_affinity?view=partitions&partition=2017-12-18",
         (
             *("computed from", "rows decided by", "favourite_department_30d"),
             "products.department, transactions.sales_value",
         ),
-        go=_open_lineage,
-        part=lambda page: page.locator(".dagster-dialog"),
+        go=_scroll_to_lineage,
     ),
     Look(
         "partitions",
@@ -181,8 +178,7 @@ def _photographed(look: Look, page: Page, address: str, folder: Path) -> Path:
         expect(page.get_by_text(text, exact=True).first, f"{look.name}: {text}").to_be_attached()
     page.wait_for_load_state("networkidle")  # icons and counts arrive after the texts
     path = folder / f"{look.name}.png"
-    part = page if look.part is None else look.part(page).last
-    part.screenshot(path=path, animations="disabled")
+    page.screenshot(path=path, animations="disabled")
     assert path.stat().st_size <= MOST_BYTES, f"{path} is too large for a page"  # noqa: S101 - this is a check
     return path
 

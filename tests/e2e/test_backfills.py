@@ -1,4 +1,4 @@
-"""Backfills of a home that are killed and go on, and what is due today, which goes before them."""
+"""Backfills of a home that are killed, and go on."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def test_a_killed_command_continues_where_it_stopped(shop: ShopHome) -> None:
     assert {run["status"] for run in runs} == {"SUCCESS", "FAILURE"}
 
 
-def test_a_backfill_of_the_interface_survives_and_lets_today_go_first(shop: ShopHome) -> None:
+def test_a_backfill_of_the_interface_survives_whatever_is_killed(shop: ShopHome) -> None:
     """One run dies and is launched again; then everything is killed, and started again."""
     installation = Installation.open()
     read = materialize(orders, DAYS, Run(installation.deployment.offline, "before"))
@@ -91,8 +91,6 @@ def test_a_backfill_of_the_interface_survives_and_lets_today_go_first(shop: Shop
         wait(lambda: len(generations()) >= 64)
     during = len(generations())
     with up(shop) as ask:
-        wait(lambda: "STARTED" in statuses(ask))
-        ask(LAUNCH, **due_today())
         wait(lambda: ask(STATUS, id=name)["partitionBackfillOrError"]["status"] not in UNFINISHED)
         ended = ask(STATUS, id=name)["partitionBackfillOrError"]["status"]
         runs = ask(RUNS)["runsOrError"]["results"]
@@ -101,11 +99,8 @@ def test_a_backfill_of_the_interface_survives_and_lets_today_go_first(shop: Shop
     assert 64 <= during < len(DAYS)
     assert ended == "COMPLETED_SUCCESS"
     assert generations() == dict.fromkeys(DAYS, 1)
-    (today,) = (run for run in runs if tags(run).get("dagster/priority") == "10")
     chunks = [run for run in runs if tags(run).get("dagster/backfill") == name]
     assert len(chunks) <= 6, "three chunks, of which some died"
-    assert today["status"] == "SUCCESS"
-    assert any(run["startTime"] > today["startTime"] for run in chunks if run["startTime"])
 
 
 BACKFILL = """
@@ -114,12 +109,6 @@ mutation($params: LaunchBackfillParams!) {
     ... on LaunchBackfillSuccess { backfillId }
     ... on PythonError { message }
     ... on PartitionSetNotFoundError { message }
-  }
-}"""
-LAUNCH = """
-mutation($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   }
 }"""
 STATUS = """
@@ -137,33 +126,6 @@ Ask = Callable[..., dict[str, Any]]
 def backfill_of(*assets: str) -> dict[str, Any]:
     selection = [{"path": asset.split("/")} for asset in assets]
     return {"params": {"assetSelection": selection, "partitionNames": DAYS}}
-
-
-def due_today() -> dict[str, Any]:
-    """A run as the schedule of a source would request it."""
-    day = dict.fromkeys(("start", "end"), DAYS[-1])
-    ranges = [
-        {"key": f"dagster/asset_partition_range_{name}", "value": key} for name, key in day.items()
-    ]
-    selector = {
-        "repositoryLocationName": "headrace.definitions",
-        "repositoryName": "__repository__",
-        "jobName": "__ASSET_JOB",
-        "assetSelection": [{"path": ["sources", "orders"]}],
-        "assetCheckSelection": [],
-    }
-    priority = {"key": "dagster/priority", "value": "10"}
-    return {
-        "params": {
-            "selector": selector,
-            "mode": "default",
-            "executionMetadata": {"tags": [*ranges, priority]},
-        }
-    }
-
-
-def statuses(ask: Ask) -> set[str]:
-    return {run["status"] for run in ask(RUNS)["runsOrError"]["results"]}
 
 
 def tags(run: Mapping[str, Any]) -> dict[str, str]:
