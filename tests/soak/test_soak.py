@@ -85,7 +85,7 @@ _KINDS = {
 def _soak(
     address: str, board: Board, disturbances: Disturbances
 ) -> tuple[Outcome, dict[int, list[int]]]:
-    """Call and disturb; what callers saw, and the memory of each worker process over time."""
+    """Call and disturb; what callers saw, and the memory over time of the workers of the end."""
     started = multiprocessing.get_context("spawn")
     over, said = started.Event(), started.Queue()
     callers = [
@@ -113,7 +113,7 @@ def _soak(
         whole.wrong += outcome.wrong
     for process in callers:
         process.join()
-    return whole, memory
+    return whole, {pid: memory[pid] for pid in disturbances.pids.values()}
 
 
 def _plan(disturbances: Disturbances) -> list[tuple[float, Callable[[], None]]]:
@@ -138,7 +138,7 @@ def _watch_memory(memory: dict[int, list[int]], disturbances: Disturbances, end:
 
 def _growth(sizes: list[int]) -> float:
     """From the median of the second fifth of a process's life to that of the last one."""
-    fifth = len(sizes) // 5
+    fifth = max(1, len(sizes) // 5)
     return statistics.median(sizes[-fifth:]) - statistics.median(sizes[fifth : 2 * fifth])
 
 
