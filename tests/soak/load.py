@@ -122,9 +122,13 @@ class Caller:
         with grpc.insecure_channel(address, options=_OPTIONS) as channel:
             call = self._streaming(channel) if self._streams else self._calling(channel)
             due = time.monotonic()
-            while not over.is_set():
-                due = max(due + interval * call(), time.monotonic() - 1)
-                time.sleep(max(0.0, due - time.monotonic()))
+            try:
+                while not over.is_set():
+                    due = max(due + interval * call(), time.monotonic() - 1)
+                    time.sleep(max(0.0, due - time.monotonic()))
+            except Exception as error:
+                self._outcome.wrong.append(f"a caller ended: {error!r}")
+                raise
 
     def _calling(self, channel: grpc.Channel) -> Callable[[], int]:
         method = channel.unary_unary(
@@ -165,7 +169,8 @@ class Caller:
                     else:
                         self._judge(lookups[reply.id], reply.response, before, "streamed ")
             except grpc.RpcError as error:
-                self._refused(began, error.code().name)
+                for _ in due:
+                    self._refused(began, error.code().name)
             else:
                 if due:
                     self._outcome.wrong.append(f"a stream ended well without {len(due)} replies")
