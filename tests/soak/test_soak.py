@@ -137,8 +137,13 @@ def _watch_memory(memory: dict[int, list[int]], disturbances: Disturbances, end:
 
 
 def _growth(sizes: list[int]) -> float:
-    """From the median of the second fifth of a process's life to that of the last one."""
-    fifth = max(1, len(sizes) // 5)
+    """From the median of the second fifth of a process's life to that of the last one.
+
+    None is known of a process that has only just begun, as in a run of a few seconds.
+    """
+    fifth = len(sizes) // 5
+    if fifth == 0:
+        return 0
     return statistics.median(sizes[-fifth:]) - statistics.median(sizes[fifth : 2 * fifth])
 
 
