@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ..contract.feature_group import DType, EntitySpec, FeatureGroupSpec, FeatureSpec, JoinKey
+from ..contract.feature_group import (
+    DType,
+    EntitySpec,
+    FeatureGroupSpec,
+    FeatureServiceSpec,
+    FeatureSpec,
+    JoinKey,
+)
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.row_batches import BatchDecoder
 from ..contract.rows import codecs
@@ -45,6 +52,31 @@ def contract_message(
     if spec.ttl is not None:
         message.ttl.FromTimedelta(spec.ttl)
     return message
+
+
+def service_message(spec: FeatureServiceSpec, service_id: str) -> pb.FeatureServiceContract:
+    """What a client has to know to ask for a feature service."""
+    return pb.FeatureServiceContract(
+        name=spec.name,
+        version=spec.version,
+        features=spec.features,
+        owners=spec.owners,
+        description=spec.description,
+        service_id=service_id,
+    )
+
+
+def summary_message(spec: FeatureGroupSpec, *, live: bool) -> pb.FeatureGroupSummary:
+    """One line of the list of feature groups."""
+    return pb.FeatureGroupSummary(
+        name=spec.name,
+        version=spec.version,
+        live=live,
+        entity=spec.entity.name,
+        feature_count=len(spec.features),
+        description=spec.description,
+        owners=spec.owners,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ request looks names up and copies bytes.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..contract.catalogue import Manifest, PublishedVersion, decode_manifest
 from ..contract.document import canonical_json, decode_document, digest, service_to_json
@@ -22,7 +23,7 @@ from ..contract.store_keys import (
     manifest_key,
     watermark_key,
 )
-from .contract_messages import contract_message
+from .contract_messages import contract_message, service_message, summary_message
 from .reading import Reading
 
 _REMEMBERED_SELECTIONS = 1024
@@ -41,6 +42,7 @@ class ServedGroup:
         ttl_us: Its time to live in microseconds; `None` for ever.
         header: The first fields of its `FeatureGroupRows`, serialized.
         framed_contract: A serialized `GetContractResponse` of it alone; these concatenate.
+        framed_summary: A serialized `ListFeatureGroupsResponse` of it alone; these, too.
     """
 
     spec: FeatureGroupSpec
@@ -53,6 +55,7 @@ class ServedGroup:
     ttl_us: int | None
     header: bytes
     framed_contract: bytes
+    framed_summary: bytes
 
     @property
     def has_floor(self) -> bool:
@@ -62,21 +65,31 @@ class ServedGroup:
 
 @dataclass(frozen=True, slots=True)
 class ServedService:
-    """A feature service; `service_id` changes when its features do."""
+    """A feature service; `service_id` changes when its features do.
+
+    Attributes:
+        framed_contract: A serialized `GetContractResponse` of it alone.
+    """
 
     spec: FeatureServiceSpec
     service_id: str
+    framed_contract: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The groups that a request reads, in the order in which it first names them."""
+    """The groups that a request reads, in the order in which it first names them.
+
+    Attributes:
+        join_keys: The names of all their join keys, in the same order.
+    """
 
     groups: tuple[ServedGroup, ...]
     service: ServedService | None
+    join_keys: Mapping[str, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """The catalogue as it was at one moment.
 
@@ -89,6 +102,17 @@ class Snapshot:
     groups: Mapping[str, Mapping[int, ServedGroup]]
     services: Mapping[str, ServedService]
     _selections: dict[tuple[tuple[str, ...], str], Selection] = field(default_factory=dict)
+
+    @cached_property
+    def summaries(self) -> bytes:
+        """A serialized `ListFeatureGroupsResponse`: every version, by name and version."""
+        return b"".join(group.framed_summary for group in self.every())
+
+    @cached_property
+    def contracts(self) -> bytes:
+        """A serialized `GetContractResponse`: every service, and every live version by name."""
+        services = b"".join(service.framed_contract for service in self.services.values())
+        return services + b"".join(group.framed_contract for group in self.live())
 
     def select(self, features: tuple[str, ...], service: str) -> Selection:
         """What these references, or else this feature service, ask for.
@@ -119,7 +143,10 @@ class Snapshot:
                 raise UnknownNameError(
                     kind="feature", name=f"{reference.group}:{reference.feature}", known=known
                 )
-        return Selection(tuple(groups.values()), served)
+        join_keys = {
+            name: None for group in groups.values() for name in group.spec.entity.key_names
+        }
+        return Selection(tuple(groups.values()), served, join_keys)
 
     def group(self, name: str, version: int | None) -> ServedGroup:
         """A version of a group, or its live one.
@@ -231,7 +258,7 @@ def _snapshot(name: str, manifest: Manifest, documents: Mapping[str, FeatureGrou
                     spec, published, namespace=manifest.namespace, live=live
                 )
     services = {
-        service_name: ServedService(service, digest(canonical_json(service_to_json(service))))
+        service_name: _served_service(service)
         for service_name, service in manifest.services.items()
     }
     return Snapshot(name, groups, services)
@@ -257,4 +284,13 @@ def _served(
         framed_contract=pb.GetContractResponse(
             feature_groups=[contract_message(spec, contract_id, live=live)]
         ).SerializeToString(),
+        framed_summary=pb.ListFeatureGroupsResponse(
+            feature_groups=[summary_message(spec, live=live)]
+        ).SerializeToString(),
     )
+
+
+def _served_service(spec: FeatureServiceSpec) -> ServedService:
+    service_id = digest(canonical_json(service_to_json(spec)))
+    response = pb.GetContractResponse(feature_services=[service_message(spec, service_id)])
+    return ServedService(spec, service_id, response.SerializeToString())

@@ -5,7 +5,7 @@ connection to the store. The snapshot is replaced as a whole; an answer is made 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
@@ -91,7 +91,7 @@ class Handler:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
-        for group in snapshot.select(query.features, query.service).groups:
+        for group in lookup.selection.groups:
             self.admission.admit_rows(group.spec.name, query.entity_count)
         values = yield lookup.keys
         answer = lookup.answer(values, self._now_us())
@@ -136,7 +136,7 @@ class Handler:
             pb.ListFeatureGroupsRequest.FromString(raw)
         except DecodeError as error:
             raise malformed("ListFeatureGroupsRequest") from error
-        _, body = yield from self._resolve(_list_body)
+        _, body = yield from self._resolve(lambda snapshot: snapshot.summaries)
         return body
 
     def _resolve(self, attempt: Callable[[Snapshot], _Result]) -> Reading[tuple[Snapshot, _Result]]:
@@ -164,29 +164,15 @@ class Handler:
 
 
 def _contract_body(snapshot: Snapshot, request: pb.GetContractRequest) -> bytes:
-    groups: list[ServedGroup]
-    services: list[ServedService]
     if request.feature_service:
+        service = snapshot.service(request.feature_service)
         selection = snapshot.select((), request.feature_service)
-        groups, services = list(selection.groups), [snapshot.service(request.feature_service)]
+        framed: Iterable[ServedService | ServedGroup] = (service, *selection.groups)
     elif request.feature_groups:
-        groups, services = [_named(snapshot, name) for name in request.feature_groups], []
+        framed = [_named(snapshot, name) for name in request.feature_groups]
     else:
-        groups, services = list(snapshot.live()), list(snapshot.services.values())
-    message = pb.GetContractResponse(
-        feature_services=[
-            pb.FeatureServiceContract(
-                name=service.spec.name,
-                version=service.spec.version,
-                features=service.spec.features,
-                owners=service.spec.owners,
-                description=service.spec.description,
-                service_id=service.service_id,
-            )
-            for service in services
-        ]
-    )
-    return message.SerializeToString() + b"".join(group.framed_contract for group in groups)
+        return snapshot.contracts
+    return b"".join(each.framed_contract for each in framed)
 
 
 def _named(snapshot: Snapshot, text: str) -> ServedGroup:
@@ -198,20 +184,3 @@ def _named(snapshot: Snapshot, text: str) -> ServedGroup:
             remedy=f"name its group alone: {text.partition(':')[0]!r}",
         )
     return snapshot.group(reference.group, reference.version)
-
-
-def _list_body(snapshot: Snapshot) -> bytes:
-    return pb.ListFeatureGroupsResponse(
-        feature_groups=[
-            pb.FeatureGroupSummary(
-                name=group.spec.name,
-                version=group.spec.version,
-                live=group.live,
-                entity=group.spec.entity.name,
-                feature_count=len(group.spec.features),
-                description=group.spec.description,
-                owners=group.spec.owners,
-            )
-            for group in snapshot.every()
-        ]
-    ).SerializeToString()

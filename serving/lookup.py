@@ -70,6 +70,7 @@ class Lookup:
     """The reads of one request.
 
     Attributes:
+        selection: The groups that are read.
         keys: What to read at once, so that guards and the rows that they judge are of one moment.
     """
 
@@ -81,11 +82,12 @@ class Lookup:
             InvalidEntityError: A join key is missing, of the wrong type or out of range.
             TooLargeError: Too many rows.
         """
-        self._query, self._selection = query, selection
+        self._query, self.selection = query, selection
         rows = query.entity_count * len(selection.groups)
         if rows > limits.rows:
             raise TooLargeError(what="rows (entities × groups)", count=rows, limit=limits.rows)
-        _refuse_unknown_columns(query, selection.groups)
+        if not query.columns.keys() <= selection.join_keys.keys():
+            _refuse_unknown_columns(query, selection)
         self.keys: Keys = []
         for group in selection.groups:
             self.keys.append(group.guard)
@@ -97,7 +99,7 @@ class Lookup:
         tallies: list[Tally] = []
         doubtful = False
         size = 1 + self._query.entity_count
-        for index, group in enumerate(self._selection.groups):
+        for index, group in enumerate(self.selection.groups):
             guard, first, last = values[index * size], index * size + 1, (index + 1) * size
             rows = _Rows(group, now_us, self._query.max_age_us)
             if isinstance(guard, Copies):
@@ -108,8 +110,8 @@ class Lookup:
             doubtful = doubtful or rows.doubtful
             tallies.append(rows.tally(self._query.entity_count))
         parts += (_ANSWERED_AT_TAG, now_us.to_bytes(8, "little", signed=True))
-        if self._selection.service is not None:
-            service_id = self._selection.service.service_id.encode()
+        if self.selection.service is not None:
+            service_id = self.selection.service.service_id.encode()
             parts += (_SERVICE_ID_TAG, varint(len(service_id)), service_id)
         return Answer(b"".join(parts), doubtful, tallies)
 
@@ -194,15 +196,13 @@ class _Rows:
         return _Verdict.STALE if stale else _Verdict.LIVE
 
 
-def _refuse_unknown_columns(query: Query, groups: Sequence[ServedGroup]) -> None:
-    known = {name: None for group in groups for name in group.spec.entity.key_names}
-    for name in query.columns:
-        if name not in known:
-            raise InvalidArgumentError(
-                argument="entities",
-                problem=f"{name!r} is no join key of what is asked for",
-                remedy=f"the join keys are {', '.join(known)}",
-            )
+def _refuse_unknown_columns(query: Query, selection: Selection) -> None:
+    name = next(name for name in query.columns if name not in selection.join_keys)
+    raise InvalidArgumentError(
+        argument="entities",
+        problem=f"{name!r} is no join key of what is asked for",
+        remedy=f"the join keys are {', '.join(selection.join_keys)}",
+    )
 
 
 def _row_keys(query: Query, group: ServedGroup) -> Keys:

@@ -17,7 +17,7 @@ pytest_plugins = ["headrace.tests.object_store", "headrace.tests.valkey"]
 
 def pytest_configure() -> None:
     """Keep the results independent of the caller's settings and of the machine's speed."""
-    for name in list(os.environ):
+    for name in os.environ.keys() - {"HEADRACE_SOAK_SECONDS"}:
         if name.startswith("HEADRACE_") or name == "DAGSTER_HOME":
             del os.environ[name]
     hypothesis.settings.register_profile("headrace", deadline=None)

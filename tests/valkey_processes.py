@@ -70,7 +70,7 @@ class Processes:
     ) -> Process:
         port = port or free_port()
         folder = self.folder / f"valkey-{port}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # the same port again: the same data
         command = [str(get_binary_path())]
         if config is not None:
             (folder / "valkey.conf").write_text(config)

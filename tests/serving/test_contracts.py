@@ -7,6 +7,7 @@ from headrace.contract.catalogue import encode_manifest
 from headrace.contract.document import digest
 from headrace.contract.errors import CatalogueError
 from headrace.contract.feature_group import DType
+from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.store_keys import catalogue_key, document_key, manifest_key
 from headrace.serving.contracts import Snapshot, load
 from headrace.tests.serving.answering import handler, read, request
@@ -129,3 +130,25 @@ def test_selections_are_remembered_within_bounds(publisher: Publisher, memory: M
 
     assert snapshot.select(("household_spend",), "") is snapshot.select(("household_spend",), "")
     assert len(snapshot._selections) <= 1024  # noqa: SLF001  # a bound can only be seen inside
+
+
+def test_a_snapshot_is_listed_once_and_a_newer_one_anew(
+    publisher: Publisher, memory: Memory
+) -> None:
+    publisher.register(group())
+    before = read(load("default", None), memory)
+    listed, described = before.summaries, before.contracts
+    publisher.register(group("store_traffic"))
+    after = read(load("default", before), memory)
+
+    assert before.summaries is listed
+    assert before.contracts is described
+    assert _names(pb.ListFeatureGroupsResponse.FromString(listed)) == ["household_spend"]
+    assert _names(pb.GetContractResponse.FromString(described)) == ["household_spend"]
+    both = ["household_spend", "store_traffic"]
+    assert _names(pb.ListFeatureGroupsResponse.FromString(after.summaries)) == both
+    assert _names(pb.GetContractResponse.FromString(after.contracts)) == both
+
+
+def _names(response: pb.ListFeatureGroupsResponse | pb.GetContractResponse) -> list[str]:
+    return [each.name for each in response.feature_groups]
