@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from string import Template
@@ -122,7 +123,7 @@ def checked_landing(
 
 def _problem(landing: Landing, start: datetime) -> str | None:
     text = landing.text
-    if not text.startswith(("/", "s3://", "$")):
+    if not isinstance(text, str) or not text.startswith(("/", "s3://", "$")):
         return "it begins with no absolute folder, s3:// address or variable"
     places = [place for place in _PLACE.finditer(text) if not place["wildcard"]]
     first = _PLACE.search(text)
@@ -132,6 +133,14 @@ def _problem(landing: Landing, start: datetime) -> str | None:
         return "it names no folder before {partition}"
     if "$" in text[first.start() :] or re.search("[{}]", _PLACE.sub("", text).replace("${", "")):
         return "variables and braces stand nowhere but before {partition}"
+    return _pattern_problem(landing, places, start)
+
+
+def _pattern_problem(
+    landing: Landing, places: Sequence[re.Match[str]], start: datetime
+) -> str | None:
+    if any(wildcard in landing.text for wildcard in ("**", "?", "[")):
+        return "of wildcards it may have * alone, for a part of one name"
     unknown = {
         directive
         for place in places

@@ -96,6 +96,12 @@ def check_lineage(group: FeatureGroup, expected: Mapping[str, Iterable[str]]) ->
     lineage = declared_lineage(group)
     differences = []
     for feature, columns in expected.items():
+        if isinstance(columns, str):
+            raise InvalidArgumentError(
+                argument=f"the columns of {feature!r}",
+                problem=f"{columns!r} is one text",
+                remedy="give a set of them, such as {'transactions.sales_value'}",
+            )
         if feature not in lineage:
             known = list(lineage)
             raise UnknownNameError(kind=f"column of {group.name!r}", name=feature, known=known)

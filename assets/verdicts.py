@@ -64,8 +64,10 @@ class Verdict:
             return f"{self.rows} rows keep every rule"
         broken = "; ".join(map(str, self.blocking or self.breaches))
         if self.passed:
-            return f"{self.rows} rows, warning: they break {broken}"
-        return broken if self.blocking[0].count is None else f"{self.rows} rows break {broken}"
+            return f"{self.rows} rows, warning: some break {broken}"
+        return (
+            broken if self.blocking[0].count is None else f"some of {self.rows} rows break {broken}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Its form in a commit's metadata; holds counts and rules, never values."""

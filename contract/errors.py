@@ -330,7 +330,7 @@ class InputNotCommittedError(DataError):
         keys = f", partition {', '.join(absent)}," if absent else ""
         super().__init__(
             f"{subject}, partition {partition}: its input {asset}{keys} is not committed yet;"
-            f" materialize {asset} first",
+            f" materialize {asset} first (`headrace materialize` computes a group's inputs, too)",
         )
 
 

@@ -54,18 +54,22 @@ class Buckets:
             size: How much it holds.
         """
         now = self._clock()
-        level, since = self._levels.pop(name, (size, now))
-        level = min(size, level + (now - since) * rate)
+        level = self._level(name, now, rate=rate, size=size)
+        self._levels.pop(name, None)
         is_let_in = level >= min(amount, size)
         self._levels[name] = (level - amount if is_let_in else level, now)
         if len(self._levels) > _REMEMBERED:
             self._levels.popitem(last=False)
         return is_let_in
 
-    def holds(self, name: str, *, rate: float, size: float) -> bool:
-        """Whether one could be taken now."""
-        level, since = self._levels.get(name, (size, 0.0))
-        return level + (self._clock() - since) * rate >= 1
+    def holds(self, name: str, amount: float = 1, *, rate: float, size: float) -> bool:
+        """Whether an amount could be taken now."""
+        level = self._level(name, self._clock(), rate=rate, size=size)
+        return level >= min(amount, size)
+
+    def _level(self, name: str, now: float, *, rate: float, size: float) -> float:
+        level, since = self._levels.get(name, (size, now))
+        return min(size, level + (now - since) * rate)
 
 
 class Admission:
@@ -93,14 +97,28 @@ class Admission:
                 subject=f"caller {caller[:_SHOWN]!r}", limit=f"{rate:g} calls a second"
             )
 
-    def admit_rows(self, group: str, count: int) -> None:
-        """Let a request for so many rows of a feature group in.
+    @property
+    def asks_for_groups(self) -> bool:
+        """Whether anything depends on which feature groups are asked for."""
+        return bool(self._groups)
+
+    def admit_rows(self, groups: Iterable[str], count: int) -> None:
+        """Let a request for so many rows of each of some feature groups in.
+
+        What is refused for the sake of one group takes nothing from the others.
 
         Raises:
-            LimitReachedError: More is asked of the group than may be.
+            LimitReachedError: More is asked of a group than may be.
         """
-        rate = self._groups.get(group) or self._groups.get(EVERYBODY_ELSE)
-        if rate and not self._rows.take(group, count, rate=rate, size=max(rate, 1)):
-            raise LimitReachedError(
-                subject=f"feature group {group!r}", limit=f"{rate:g} rows a second"
-            )
+        limited = {
+            group: rate
+            for group in groups
+            if (rate := self._groups.get(group) or self._groups.get(EVERYBODY_ELSE))
+        }
+        for group, rate in limited.items():
+            if not self._rows.holds(group, count, rate=rate, size=max(rate, 1)):
+                raise LimitReachedError(
+                    subject=f"feature group {group!r}", limit=f"{rate:g} rows a second"
+                )
+        for group, rate in limited.items():
+            self._rows.take(group, count, rate=rate, size=max(rate, 1))

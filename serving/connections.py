@@ -74,9 +74,15 @@ class Connections:
         Raises:
             InvalidArgumentError: An argument is none that there is.
         """
-        if channels < 1:
+        if not isinstance(channels, int) or channels < 1:
             raise InvalidArgumentError(
                 argument="channels", problem=f"it is {channels}", remedy="give 1 or more"
+            )
+        if not isinstance(timeout, timedelta):
+            raise InvalidArgumentError(
+                argument="timeout",
+                problem=f"it is {timeout!r}",
+                remedy=f"give a timedelta, such as timedelta(seconds={timeout!r})",
             )
         self.server, self.timeout = server, timeout.total_seconds()
         self.metadata = _metadata(caller)
@@ -92,11 +98,21 @@ class Connections:
         self._is_closed = False
 
     def method(self, request: Request) -> _Method:
-        """What makes this call, on the channel whose turn it is."""
+        """What makes this call, on the channel whose turn it is.
+
+        Raises:
+            ServerError: The client is closed.
+        """
+        self._require_open()
         return next(self._methods)[type(request)]
 
     def stream(self) -> _Method:
-        """What makes a streaming call, on the channel whose turn it is."""
+        """What makes a streaming call, on the channel whose turn it is.
+
+        Raises:
+            ServerError: The client is closed.
+        """
+        self._require_open()
         return next(self._streams)
 
     def attempts(self) -> Attempts:
@@ -114,6 +130,10 @@ class Connections:
         if pause is None:
             raise self.failure(error.code(), error.details() or "") from error
         return pause
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise self.failure(grpc.StatusCode.CANCELLED, "this client is closed")
 
     def failure(self, code: grpc.StatusCode, reason: str) -> HeadraceError:
         """What a failed call means to the caller."""

@@ -91,8 +91,9 @@ class Handler:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
-        for group in lookup.selection.groups:
-            self.admission.admit_rows(group.spec.name, query.entity_count)
+        if self.admission.asks_for_groups:
+            groups = [group.spec.name for group in lookup.selection.groups]
+            self.admission.admit_rows(groups, query.entity_count)
         values = yield lookup.keys
         answer = lookup.answer(values, self._now_us())
         if answer.doubtful:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..contract.clock import Clock, recorded_clock
 from ..contract.environment import Environment
+from ..contract.errors import InvalidArgumentError
 
 DEFAULT_BIND = "127.0.0.1:50051"
 
@@ -96,6 +97,17 @@ class StoreSettings:
     waiting_keys: int = 1_000_000
     from_replicas: bool = False
     cache_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings under which nothing would ever be read.
+
+        Raises:
+            InvalidArgumentError: One that has to be above zero is not.
+        """
+        for name in ("timeout", "connect_timeout"):
+            _require(f"store {name}", is_right=getattr(self, name) > timedelta(0))
+        for name in ("flights", "keys_at_once", "waiting_readings", "waiting_keys"):
+            _require(f"store {name}", is_right=getattr(self, name) > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +219,11 @@ class Settings:
             store=StoreSettings(environment.redis_url),
             namespace=environment.namespace,
             clock=partial(recorded_clock, environment.home, None),
+        )
+
+
+def _require(name: str, *, is_right: bool) -> None:
+    if not is_right:
+        raise InvalidArgumentError(
+            argument=name, problem="it is not above zero", remedy="leave it out, or raise it"
         )

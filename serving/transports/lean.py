@@ -116,7 +116,7 @@ class LeanServer:
             raise
         self._loop.turn = self._turn
         self._refresh()
-        while self._shared.readings:
+        while self._shared.readings and not self._is_stopping:
             self.engine.poll(_SWEEP_SECONDS)
         self._sweep()
         return address

@@ -63,6 +63,8 @@ def test_what_is_written_by_a_pattern_is_read_by_it(
     [
         ("in/{partition}.csv", "begins with no absolute folder"),
         ("/in/orders.csv", "does not say where {partition} stands"),
+        ("/in/{partition}/**/*.csv", "may have * alone"),
+        ("/in/{partition}/part-[ab].csv", "may have * alone"),
         ("/in/{date}.csv", "does not say where {partition} stands"),
         ("/in/{date}/{partition}.csv", "braces stand nowhere"),
         ("/in/{partition}/$NAME.csv", "variables and braces"),

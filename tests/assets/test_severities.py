@@ -50,7 +50,7 @@ def test_rows_that_break_rules_that_only_warn_pass_and_what_they_broke_is_said()
         ),
     )
     assert judged.verdict.passed
-    assert str(judged.verdict).startswith("4 rows, warning: they break is usual of spend (1×); ")
+    assert str(judged.verdict).startswith("4 rows, warning: some break is usual of spend (1×); ")
     assert judged.rows.equals(frame)
     assert judged.refused is None
 
@@ -66,7 +66,7 @@ def test_a_rule_that_blocks_refuses_its_rows_alone_and_warnings_are_told_apart()
         ("less_than_or_equal_to(100)", "items"): "warn",
         ("costs something", None): "warn",
     }
-    assert str(judged.verdict) == "3 rows break greater_than_or_equal_to(0) of spend (1×)"
+    assert str(judged.verdict) == "some of 3 rows break greater_than_or_equal_to(0) of spend (1×)"
     assert judged.refused is not None
     assert judged.refused["customer"].to_list() == [2]
 

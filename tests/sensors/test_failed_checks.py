@@ -84,7 +84,9 @@ def test_owners_are_told_of_each_partition_once_and_when_it_is_resolved(
     failed = webhook.bodies[0]["alerts"][0]
     assert failed["owners"] == ["team:web"]
     assert failed["severity"] == "ERROR"
-    assert failed["said"].startswith("1 rows break greater_than_or_equal_to(0) of seconds_7d")
+    assert failed["said"].startswith(
+        "some of 1 rows break greater_than_or_equal_to(0) of seconds_7d"
+    )
     ids = [alert["id"] for body in webhook.bodies for alert in body["alerts"]]
     assert len(set(ids)) == len(ids)
 

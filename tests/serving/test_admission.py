@@ -93,12 +93,23 @@ def test_a_callers_own_rate_goes_before_everybodys(
     assert admission.asks_for_callers == bool(callers)
 
 
+def test_what_one_group_refuses_takes_nothing_from_the_others() -> None:
+    admission = Admission(RateLimits(groups={"spend": 100, "basket": 1}), Seconds())
+    admission.admit_rows(["spend", "basket"], 10)
+
+    for _ in range(20):
+        with pytest.raises(LimitReachedError, match="basket"):
+            admission.admit_rows(["spend", "basket"], 10)
+
+    admission.admit_rows(["spend"], 90)
+
+
 def test_a_limit_names_whose_it_is_and_what_it_allows() -> None:
     admission = Admission(RateLimits(groups={"household_spend": 100}), Seconds())
-    admission.admit_rows("household_spend", 1_000)
+    admission.admit_rows(["household_spend"], 1_000)
 
     with pytest.raises(LimitReachedError) as refused:
-        admission.admit_rows("household_spend", 1)
+        admission.admit_rows(["household_spend"], 1)
 
     assert str(refused.value) == (
         "feature group 'household_spend': the limit of 100 rows a second is reached;"

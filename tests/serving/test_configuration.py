@@ -10,7 +10,14 @@ import pytest
 from headrace.contract.errors import InvalidArgumentError
 from headrace.serving.configuration import Configuration, configure, options
 from headrace.serving.flags import FLAGS
-from headrace.serving.settings import Limits, LogSettings, RateLimits, Settings, TlsSettings
+from headrace.serving.settings import (
+    Limits,
+    LogSettings,
+    RateLimits,
+    Settings,
+    StoreSettings,
+    TlsSettings,
+)
 
 
 def configured(
@@ -177,3 +184,11 @@ def flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, objec
         else:
             found.append((f"{prefix}{name}", value))
     return found
+
+
+@pytest.mark.parametrize("name", ["flights", "keys_at_once", "waiting_readings", "timeout"])
+def test_a_store_that_would_never_be_read_is_refused(name: str) -> None:
+    nothing = timedelta(0) if name == "timeout" else 0
+
+    with pytest.raises(InvalidArgumentError, match=f"store {name}"):
+        StoreSettings("redis://127.0.0.1:1", **{name: nothing})  # type: ignore[arg-type]

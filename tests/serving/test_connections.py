@@ -243,3 +243,16 @@ def test_an_option_that_there_is_none_of_is_refused(wrong: dict[str, object]) ->
 
     with pytest.raises(InvalidArgumentError, match=name):
         FeatureClient("127.0.0.1:1", **wrong)  # type: ignore[arg-type]  # on purpose
+
+
+def test_a_closed_client_says_that_it_is_closed() -> None:
+    client = FeatureClient("127.0.0.1:1")
+    client.close()
+
+    with pytest.raises(ServerError, match="this client is closed"):
+        client.list_feature_groups()
+
+
+def test_a_timeout_of_plain_seconds_is_refused_with_the_remedy() -> None:
+    with pytest.raises(InvalidArgumentError, match=r"timedelta\(seconds=5\)"):
+        FeatureClient("127.0.0.1:1", timeout=5)  # type: ignore[arg-type]
