@@ -229,7 +229,17 @@ def test_a_thousand_connections_are_held_and_ten_thousand_come_and_go(
                 if number % 2:
                     passing.begin(LOOKUP, 1, message=request([SPEND]))
         wait_until(lambda: descriptors(process) <= before + 5)
-        answered = method(channel)(request([SPEND]), timeout=30)
+        # Calls of connections that are gone count until the server has seen that they are.
+        wait_until(lambda: _is_answered(channel))
 
     assert while_held < 10
-    assert answered
+
+
+def _is_answered(channel: grpc.Channel) -> bool:
+    try:
+        return bool(method(channel)(request([SPEND]), timeout=30))
+    except grpc.RpcError as error:
+        # The second is grpcio's own word for a server that is asked too much.
+        if error.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED}:
+            return False
+        raise
