@@ -81,18 +81,6 @@ class ClusterStore(OnlineStore):
         """The primaries."""
         return self.topology().shards
 
-    def require_one_server(self, action: str) -> None:
-        """Refuse what cannot be done in a Cluster.
-
-        Raises:
-            UnsupportedStoreError: Always.
-        """
-        raise UnsupportedStoreError(
-            store=self.address,
-            kind=f"a Cluster, in which {action} is not supported yet",
-            remedy="publish to another store by `headrace rebuild`, and empty this one",
-        )
-
     def of_namespace(self, namespace: str) -> Self:
         """Another namespace of the same Cluster, over the same connections."""
         with self.errors():

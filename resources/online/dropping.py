@@ -3,7 +3,6 @@
 The table in the offline store stays, as do the id and the number, which are not used again.
 """
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +22,10 @@ from .online_store import OnlineStore
 from .opening import group_in
 from .projection import buckets_of, scan_commit
 from .registry import Registry
+from .removal import Removal, shares
 from .row_encoding import encode_keys
 
 _COMMITS_AT_ONCE = 32
-_KEYS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,8 @@ def drop_version(
     Raises:
         VersionRefusedError: The version is live.
         UnknownNameError: It was never published.
-        UnsupportedStoreError: The online store is a Cluster; nothing is changed.
         StoreUnavailableError: A store broke off; repeat the call.
     """
-    online.require_one_server("dropping a version")
     reference = f"{name}@{version}"
     recorded = registry.drop(name, version)
     if (name, version) not in recorded.dropped:
@@ -68,7 +65,9 @@ def drop_version(
     if group_id is None:
         return Drop(reference, 0, 0)
     group = decode_document(recorded.dropped[name, version].document)
-    _retire(online, group_id, reference)
+    removals = [Removal(part, group_id, reference) for part in online.parts()]
+    for removal in removals:
+        removal.retire()
     intents = group_in(online, group_id, reference).state().intents
     snapshot = offline.table(feature_table(group)).snapshot()
     entities = _Entities(group, snapshot)
@@ -79,28 +78,22 @@ def drop_version(
     ]
     rows = 0
     for part in entities.of(begun):
-        rows += _unlink(online, encode_keys(group, group_id, part), reference)
+        for server, keys in shares(online, encode_keys(group, group_id, part)):
+            rows += Removal(server, group_id, reference).unlink(keys)
     # Last: as long as the intents stand, a call that broke off can be repeated.
-    _unlink(online, remains(online.namespace, recorded, (name, version), group_id), reference)
+    for removal in removals:
+        removal.forget()
+    remove_documents(online, recorded, (name, version))
     return Drop(reference, rows, entities.unreadable)
 
 
-def remains(
-    namespace: str, recorded: RecordedCatalogue, version: tuple[str, int], group_id: int
-) -> list[bytes]:
-    """The keys of a dropped version beside its rows: state and documents."""
-    state = (
-        store_keys.floor_key,
-        store_keys.watermark_key,
-        store_keys.intents_key,
-        store_keys.markers_key,
-        store_keys.epoch_key,
-    )
-    documents = {digest(document) for document in recorded.documents.get(version, ())}
-    return [
-        *(key(namespace, group_id) for key in state),
-        *(store_keys.document_key(namespace, document) for document in documents),
-    ]
+def remove_documents(
+    online: OnlineStore, recorded: RecordedCatalogue, version: tuple[str, int]
+) -> None:
+    """Remove what a dropped version left in the catalogue; no manifest names it any more."""
+    with online.errors() as client:
+        for document in recorded.documents.get(version, ()):
+            client.unlink(store_keys.document_key(online.catalogue_namespace, digest(document)))
 
 
 class _Entities:
@@ -165,19 +158,3 @@ def _refuse(recorded: RecordedCatalogue, name: str, version: int) -> None:
         name=reference,
         known=[f"{group}@{number}" for group, number in recorded.versions],
     )
-
-
-def _retire(online: OnlineStore, group_id: int, reference: str) -> None:
-    keys = (store_keys.epoch_key, store_keys.floor_key, store_keys.watermark_key)
-    with online.errors(reference):
-        online.call(
-            "retire", [key(online.namespace, group_id) for key in keys], [secrets.token_bytes(8)]
-        )
-
-
-def _unlink(online: OnlineStore, keys: Sequence[bytes], reference: str) -> int:
-    freed = 0
-    with online.errors(reference) as client:
-        for at in range(0, len(keys), _KEYS_AT_ONCE):
-            freed += int(client.unlink(*keys[at : at + _KEYS_AT_ONCE]))
-    return freed

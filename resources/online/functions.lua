@@ -281,6 +281,38 @@ local function retract_apart(keys, args)
   return { OK, changed }
 end
 
+-- Like `sweep`. keys: floor; args: the rows' keys.
+local function sweep_apart(keys, args)
+  local floor, gone = redis.call('GET', keys[1]), 0
+  if not floor then return 0 end
+  for _, name in ipairs(args) do
+    local row = redis.call('GET', name)
+    if row and #row >= 14 and above(floor, row) then gone = gone + redis.call('DEL', name) end
+  end
+  return gone
+end
+
+-- Like `discard`. keys: epoch, watermark; args: epoch, revision, then key and expected row of each.
+local function discard_apart(keys, args)
+  local state, gone = redis.call('HMGET', keys[1], 'epoch', 'revision'), 0
+  if state[1] ~= args[1] or (state[2] or '0') ~= args[2] then return 0 end
+  for i = 3, #args, 2 do
+    if redis.call('GET', args[i]) == args[i + 1] then gone = gone + redis.call('DEL', args[i]) end
+  end
+  return gone
+end
+
+-- Delete rows, whatever they are. args: their keys. Returns how many were there.
+local function unlink_apart(_, args)
+  local gone = 0
+  for _, name in ipairs(args) do gone = gone + redis.call('UNLINK', name) end
+  return gone
+end
+
 local APART = { 'allow-cross-slot-keys' }
+local FREES_APART = { 'allow-cross-slot-keys', 'allow-oom' }
 redis.register_function{ function_name = 'headrace_v1_put_apart', callback = put_apart, flags = APART }
 redis.register_function{ function_name = 'headrace_v1_retract_apart', callback = retract_apart, flags = APART }
+redis.register_function{ function_name = 'headrace_v1_sweep_apart', callback = sweep_apart, flags = FREES_APART }
+redis.register_function{ function_name = 'headrace_v1_discard_apart', callback = discard_apart, flags = FREES_APART }
+redis.register_function{ function_name = 'headrace_v1_unlink_apart', callback = unlink_apart, flags = FREES_APART }

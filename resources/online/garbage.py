@@ -8,7 +8,7 @@ whose id stands for nothing: another installation may own them.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self
 
 import polars as pl
 
@@ -17,23 +17,21 @@ from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.keys import ENTITY_AT, entity_decoder
 from ...contract.partitions import PARTITIONINGS
 from ...contract.rows import from_microseconds
+from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.offline_store import OfflineStore
 from ..offline.table_spec import feature_table
-from .dropping import remains
+from .dropping import remove_documents
 from .group_ids import allocated_ids
 from .group_state import GroupState
 from .online_store import OnlineStore
 from .opening import group_in
 from .projection import commits_of, newest_rows, scan_commit
 from .registry import Registry
+from .removal import Removal
 from .row_encoding import encode_keys
-
-_Item = TypeVar("_Item")
-_Call: TypeAlias = tuple[Sequence[bytes], Sequence[bytes | str | int]]
 
 _ROW_KEYS = b"{??}*"
 _SCAN_COUNT = 1000
-_BATCH_ROWS = 500
 _ROW_AT = slice(4, ENTITY_AT)  # the group's prefix, behind the tag
 
 
@@ -75,105 +73,133 @@ def collect_garbage(
         online: The store to walk over.
         offline: What says which entities there are.
         registry: Of both.
-        budget: How many keys to look at, roughly; at least one step of the walk is made.
+        budget: How many keys to look at, roughly.
 
     Raises:
-        UnsupportedStoreError: The online store is a Cluster.
+        UnsupportedStoreError: The online store is a Cluster whose slots were moved.
         StoreUnavailableError: A store broke off; repeat the call.
     """
-    online.require_one_server("the search for garbage")
-    walk = _Walk(online, offline, registry)
-    walk.clear_dropped_state()
-    for keys in _scanned(online, budget, walk.found):
-        by_id: dict[int, list[bytes]] = defaultdict(list)
-        for key in keys:
-            by_id[int.from_bytes(key[_ROW_AT], "big")].append(key)
-        for group_id, members in by_id.items():
-            walk.judge(group_id, members)
-    walk.judge_orphans()
-    return walk.found
+    subject = _Catalogued.read(online, offline, registry)
+    for version in subject.dropped.values():
+        remove_documents(online, subject.recorded, version)
+    found = Collection()
+    for part in online.parts():
+        walk = _Walk(part, subject, found)
+        walk.forget_dropped()
+        for keys in _scanned(part, budget - found.looked_at, found):
+            walk.judge(keys)
+        walk.judge_orphans()
+    found.finished = _is_over(online)
+    return found
 
 
-def _scanned(online: OnlineStore, budget: int, found: Collection) -> Iterator[Sequence[bytes]]:
+_END = b"end"
+
+
+def _scanned(part: OnlineStore, budget: int, found: Collection) -> Iterator[Sequence[bytes]]:
     """The keys of rows from where the last walk stopped, until the budget is used up."""
-    remembered = store_keys.sweep_key(online.namespace)
-    with online.errors() as client:
-        cursor = int(_plain(client.get(remembered)) or 0)
-        while True:
-            reply: Any = client.scan(cursor, match=_ROW_KEYS, count=_SCAN_COUNT)
+    remembered = store_keys.sweep_key(part.namespace)
+    with part.errors() as client:
+        at = _plain(client.get(remembered))
+        while at != _END and budget > 0:
+            reply: Any = client.scan(int(at or 0), match=_ROW_KEYS, count=_SCAN_COUNT)
             cursor, keys = reply
             rows = [key for key in keys if len(key) > ENTITY_AT]
             found.looked_at += len(rows)
             budget -= max(len(keys), 1)
             yield rows
-            if cursor == 0 or budget <= 0:
-                break
-        if cursor == 0:
-            found.finished = True
-            client.delete(remembered)
-        else:
-            client.set(remembered, cursor)
+            at = str(cursor).encode() if cursor else _END
+            client.set(remembered, at)
+
+
+def _is_over(online: OnlineStore) -> bool:
+    """Whether the walk came to its end on every server; then the next one begins anew."""
+    remembered = [(part, store_keys.sweep_key(part.namespace)) for part in online.parts()]
+    for part, key in remembered:
+        with part.errors() as client:
+            if _plain(client.get(key)) != _END:
+                return False
+    for part, key in remembered:
+        with part.errors() as client:
+            client.delete(key)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogued:
+    """What the ids in the keys of a store stand for.
+
+    Attributes:
+        offline: Where the tables are.
+        recorded: The record of this namespace.
+        names: Of every id of the store, of all namespaces.
+        groups: By id, the versions that are published.
+        dropped: By id, the name and number of the versions that were dropped.
+    """
+
+    offline: OfflineStore
+    recorded: RecordedCatalogue
+    names: Mapping[int, str]
+    groups: Mapping[int, FeatureGroupSpec]
+    dropped: Mapping[int, tuple[str, int]]
+
+    @classmethod
+    def read(cls, online: OnlineStore, offline: OfflineStore, registry: Registry) -> Self:
+        manifest, recorded, ids = registry.manifest(), registry.recorded(), allocated_ids(online)
+        dropped = {
+            f"{online.namespace}/{name}@{number}": (name, number)
+            for name, number in recorded.dropped
+        }
+        return cls(
+            offline,
+            recorded,
+            {group_id: name for name, group_id in ids.items()},
+            {
+                published.group_id: registry.document(published.document)
+                for group in manifest.groups.values()
+                for published in group.versions.values()
+            },
+            {ids[name]: version for name, version in dropped.items() if name in ids},
+        )
 
 
 @dataclass(slots=True)
 class _Walk:
-    online: OnlineStore
-    offline: OfflineStore
-    registry: Registry
-    found: Collection = field(default_factory=Collection)
-    _names: Mapping[int, str] = field(init=False)
-    _groups: dict[int, FeatureGroupSpec] = field(init=False)
-    _dropped: dict[int, tuple[str, int]] = field(init=False)
-    _standing: dict[int, dict[bytes, None]] = field(init=False)
+    """The part of a walk that is on one server: its rows, and its own state of each group."""
 
-    def __post_init__(self) -> None:
-        manifest, recorded = self.registry.manifest(), self.registry.recorded()
-        namespace = self.online.namespace
-        ids = allocated_ids(self.online)
-        self._names = {group_id: name for name, group_id in ids.items()}
-        self._groups = {
-            published.group_id: self.registry.document(published.document)
-            for group in manifest.groups.values()
-            for published in group.versions.values()
-        }
-        dropped = {
-            f"{namespace}/{name}@{number}": (name, number) for name, number in recorded.dropped
-        }
-        self._dropped = {ids[name]: version for name, version in dropped.items() if name in ids}
-        self._standing = defaultdict(dict)
+    part: OnlineStore
+    subject: _Catalogued
+    found: Collection
+    _standing: dict[int, dict[bytes, None]] = field(default_factory=lambda: defaultdict(dict))
 
-    def clear_dropped_state(self) -> None:
+    def forget_dropped(self) -> None:
         """Remove what a publish may have written of a version while that was dropped."""
-        recorded = self.registry.recorded()
-        with self.online.errors() as client:
-            for group_id, version in self._dropped.items():
-                client.unlink(*remains(self.online.namespace, recorded, version, group_id))
+        for group_id, (name, number) in self.subject.dropped.items():
+            Removal(self.part, group_id, f"{name}@{number}").forget()
 
-    def judge(self, group_id: int, keys: Sequence[bytes]) -> None:
+    def judge(self, keys: Sequence[bytes]) -> None:
         """Remove what is garbage by its key, or by its order; keep the others for a closer look."""
-        if group_id in self._dropped:
-            with self.online.errors() as client:
-                self.found.dropped += int(_plain(client.unlink(*keys)))
-        elif group_id in self._groups:
-            if self._groups[group_id].online is Online.SNAPSHOT:
-                self.found.below_floor += self._sweep(group_id, keys)
-            self._standing[group_id].update(dict.fromkeys(keys))
-        elif group_id not in self._names:
-            self.found.unknown += len(keys)
+        by_id: dict[int, list[bytes]] = defaultdict(list)
+        for key in keys:
+            by_id[int.from_bytes(key[_ROW_AT], "big")].append(key)
+        for group_id, members in by_id.items():
+            removal = Removal(self.part, group_id, self.subject.names.get(group_id, "unknown"))
+            if group_id in self.subject.dropped:
+                self.found.dropped += removal.unlink(members)
+            elif group_id in self.subject.groups:
+                if self.subject.groups[group_id].online is Online.SNAPSHOT:
+                    self.found.below_floor += removal.sweep(members)
+                self._standing[group_id].update(dict.fromkeys(members))
+            elif group_id not in self.subject.names:
+                self.found.unknown += len(members)
 
     def judge_orphans(self) -> None:
         """Remove rows of entities of which nothing is published."""
         for group_id, keys in self._standing.items():
-            self.found.orphans += self._discard(group_id, self._groups[group_id], list(keys))
-
-    def _sweep(self, group_id: int, keys: Sequence[bytes]) -> int:
-        floor = store_keys.floor_key(self.online.namespace, group_id)
-        calls: list[_Call] = [([floor, *some], []) for some in _batches(keys)]
-        with self.online.errors():
-            return sum(self.online.call_many("sweep", calls))
+            self.found.orphans += self._discard(group_id, self.subject.groups[group_id], list(keys))
 
     def _discard(self, group_id: int, group: FeatureGroupSpec, keys: Sequence[bytes]) -> int:
-        rows = group_in(self.online, group_id, group.reference)
+        rows = group_in(self.part, group_id, group.reference)
         # The state is read before the rows: an intent raised later makes `discard` refuse.
         state = rows.state()
         if state.floor is None or state.in_flight:
@@ -181,26 +207,13 @@ class _Walk:
         stored = dict(zip(keys, rows.rows(keys), strict=True))
         known = self._known(group, group_id, state, [key for key, row in stored.items() if row])
         orphans = [(key, row) for key, row in stored.items() if row and key not in known]
-        namespace, epoch = self.online.namespace, state.epoch or b""
-        fixed = [
-            store_keys.epoch_key(namespace, group_id),
-            store_keys.watermark_key(namespace, group_id),
-        ]
-        calls: list[_Call] = [
-            (
-                [*fixed, *(key for key, _ in some)],
-                [epoch, state.revision, *(row for _, row in some)],
-            )
-            for some in _batches(orphans)
-        ]
-        with self.online.errors(group.reference):
-            return sum(self.online.call_many("discard", calls)) if calls else 0
+        return Removal(self.part, group_id, group.reference).discard(state, orphans)
 
     def _known(
         self, group: FeatureGroupSpec, group_id: int, state: GroupState, keys: Sequence[bytes]
     ) -> set[bytes]:
         """Those of these keys whose entities have a row in what is published."""
-        snapshot = self.offline.table(feature_table(group)).snapshot()
+        snapshot = self.subject.offline.table(feature_table(group)).snapshot()
         names, decode = list(group.entity.key_names), entity_decoder(group.entity)
         schema = snapshot.scan([]).select(names).collect_schema()
         entities = pl.DataFrame(
@@ -225,10 +238,6 @@ def _served(group: FeatureGroupSpec, state: GroupState) -> dict[str, int]:
     partitioning = PARTITIONINGS[group.partitions]
     end = from_microseconds(state.floor.event_timestamp)
     return {partitioning.key(end - partitioning.length): state.floor.generation}
-
-
-def _batches(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    return (items[at : at + _BATCH_ROWS] for at in range(0, len(items), _BATCH_ROWS))
 
 
 def _plain(reply: Any) -> Any:  # noqa: ANN401 - redis-py's types cover asynchronous clients, too

@@ -92,9 +92,6 @@ class OnlineStore:
         """The servers among which rows are spread: this one."""
         return (self,)
 
-    def require_one_server(self, action: str) -> None:
-        """Refuse what cannot be done in a Cluster; here is none."""
-
     def check(self) -> None:
         """Make sure that the store can be published to, and load the Functions.
 

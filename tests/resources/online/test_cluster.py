@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -26,9 +27,11 @@ from headrace.contract.store_address import cluster_address
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.online.cluster_store import ClusterStore
 from headrace.resources.online.dropping import drop_version
+from headrace.resources.online.garbage import Collection, collect_garbage
 from headrace.resources.online.memory import group_memory, store_memory
 from headrace.resources.online.online_store import OnlineStore
 from headrace.resources.online.rebuild import rebuild_group
+from headrace.resources.online.versions import promote_versions
 from headrace.tests.resources.online.publishing import Stage, group_of, key_of
 from headrace.tests.valkey_cluster import Cluster, cluster, say
 from headrace.tests.valkey_processes import Processes
@@ -191,22 +194,73 @@ def replaced(stage: Stage, online: OnlineStore) -> Stage:
     return Stage(stage.group, online, stage.offline)
 
 
-def test_what_a_cluster_cannot_do_is_refused_before_anything_is_changed(
-    stage: Stage, whole: Cluster
-) -> None:
-    stage.commit(1, rows_of(stage, range(10), 1.0))
-    stage.publish(1)
+def collect(stage: Stage, budget: int = 100_000) -> Collection:
+    return collect_garbage(
+        online=stage.online, offline=stage.offline, registry=stage.registry, budget=budget
+    )
 
-    with pytest.raises(UnsupportedStoreError, match="dropping a version"):
-        drop_version(
-            stage.group.name, 1, online=stage.online, offline=stage.offline, registry=stage.registry
-        )
+
+def test_a_dropped_version_leaves_every_primary(stage: Stage, whole: Cluster) -> None:
+    stage.commit(1, rows_of(stage, range(2000), 1.0))
+    stage.publish(1)
+    stage.commit(1, rows_of(stage, range(1000), 2.0))
+    stage.publish(1)
+    second = Stage(replace(stage.group, version=2), stage.online, stage.offline)
+    second.commit(1, rows_of(stage, range(500), 3.0))
+    second.publish(1)
+    promote_versions({stage.group.name: 2}, online=stage.online, registry=stage.registry)
+    rows, commands = stage.rows(), scans(whole)
+
+    done = drop_version(
+        stage.group.name, 1, online=stage.online, offline=stage.offline, registry=stage.registry
+    )
+
+    assert done.rows == 2000 if stage.group.online is Online.SNAPSHOT else 1000
+    assert scans(whole) == commands, "it walked over the store"
+    assert not list(rows.stored_keys())
+    left = [key for node in whole.primaries for key in node.client.scan_iter(match="headrace:*:1")]
+    assert left == []
+    assert second.verify().equal == 500
+
+
+def scans(whole: Cluster) -> int:
+    found = [node.client.info("commandstats").get("cmdstat_scan") for node in whole.primaries]
+    return sum(int(each["calls"]) for each in found if each)
+
+
+def test_garbage_is_collected_from_every_primary(stage: Stage, whole: Cluster) -> None:
+    stage.commit(1, rows_of(stage, range(3000), 1.0))
+    stage.publish(1)
+    stage.commit(2, rows_of(stage, range(1000), 2.0))
+    stage.publish(2)
+    strangers = range(10_000, 10_100)
+    model = stage.rows().rows([stage.key(1)])[0]
+    assert model is not None
+    for node in whole.primaries:
+        for key in map(stage.key, strangers):
+            with suppress(redis.ResponseError):  # of another primary
+                node.client.set(key, model)
+    assert stage.verify().extra == 100
+
+    walks = [collect(stage, budget=1000)]
+    while not walks[-1].finished:
+        walks.append(collect(stage, budget=1000))
+
+    is_snapshot = stage.group.online is Online.SNAPSHOT
+    assert len(walks) > 2
+    assert sum(walk.below_floor for walk in walks) == (2000 if is_snapshot else 0)
+    assert sum(walk.orphans for walk in walks) == 100
+    verified = stage.verify()
+    assert (verified.is_clean, verified.extra) == (True, 0)
+    assert collect(stage).removed == 0
+
+
+def test_a_single_node_of_a_cluster_is_refused(whole: Cluster) -> None:
     with (
         OnlineStore(f"redis://127.0.0.1:{whole.primaries[0].port}", "test") as node,
         pytest.raises(UnsupportedStoreError, match="name the Cluster as a whole"),
     ):
         node.check()
-    assert stage.verify().is_clean
 
 
 def test_slots_that_were_moved_are_refused_until_they_are_moved_back(
