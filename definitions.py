@@ -1,6 +1,7 @@
 """All that Dagster loads: what is declared, bound to the stores that the environment names."""
 
 import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from .sensors.freshness import freshness_sensor
 from .sensors.late_data import late_data_sensor
 from .sensors.schedules import (
     dimensions_schedule,
+    garbage_schedule,
     iceberg_schedule,
     maintenance_schedule,
     source_schedule,
@@ -47,6 +49,16 @@ def _without_collecting_garbage() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Which of Dagster's young interfaces we use is our choice, tested at a pinned version."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
+
+
+@_without_notices()
 @_without_collecting_garbage()
 def build_definitions(
     environment: Environment, declarations: Declarations | None = None
@@ -73,6 +85,7 @@ def build_definitions(
             *([dimensions_schedule(dimensions, clock)] if dimensions else []),
             *([iceberg_schedule(groups, clock)] if groups else []),
             *([maintenance_schedule(tables, clock)] if tables else []),
+            *([garbage_schedule(clock)] if any(each.spec.online for each in groups) else []),
         ],
         sensors=[
             automation_sensor(),

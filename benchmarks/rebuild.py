@@ -43,7 +43,9 @@ def main() -> None:
                 client.execute_command("FLUSHALL", "SYNC")
                 client.execute_command("FUNCTION", "FLUSH")
                 cost = run_step(steps.rebuild, folder=folder, url=url, online=online)
-                if cost["rows"] != entities or cost["equal"] < min(entities, steps.SAMPLE):
+                # Of an upsert group rows are drawn, of which some are the same entity's.
+                least = 0.9 * min(entities, steps.SAMPLE)
+                if cost["rows"] != entities or cost["equal"] < least:
                     message = f"{online}: {cost}"
                     raise RuntimeError(message)
                 costs.append(cost)

@@ -7,6 +7,7 @@ import dagster as dg
 
 from ..assets.declarations import Dimension, FeatureGroup, Source
 from ..assets.factory.maintenance import maintenance_key, table_key
+from ..assets.factory.online_garbage import KEY as ONLINE_GARBAGE
 from ..assets.materialization import Materialized
 from ..assets.partitions import partitions_until
 from ..contract.clock import Clock
@@ -121,6 +122,28 @@ def maintenance_schedule(tables: Sequence[Materialized], clock: Clock) -> dg.Sch
             yield dg.SkipReason("Every table is being computed or maintained.")
 
     return maintain
+
+
+def garbage_schedule(clock: Clock) -> dg.ScheduleDefinition:
+    """Frees the online store of rows that nobody reads, once a day, behind every other run."""
+
+    @dg.schedule(
+        name="collect_garbage",
+        cron_schedule="30 4 * * *",
+        target=dg.AssetSelection.assets(ONLINE_GARBAGE),
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Removes rows that nobody reads from the online store.",
+    )
+    def collect(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if clock.frozen_at is not None:
+            yield _frozen(clock)
+        elif is_planned(context.instance, ONLINE_GARBAGE):
+            yield dg.SkipReason("It is being collected.")
+        else:
+            yield dg.RunRequest(tags=priority(SPARE))
+
+    return collect
 
 
 def _due(source: Source, deployment: Deployment, now: datetime) -> list[str]:

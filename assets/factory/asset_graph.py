@@ -11,6 +11,7 @@ from .iceberg import iceberg_asset
 from .maintenance import maintenance_asset
 from .offline import offline_asset
 from .online import online_asset
+from .online_garbage import online_garbage_asset
 from .sources import source_asset
 from .training import training_set_asset
 
@@ -37,4 +38,5 @@ def build_assets(
         *(iceberg_asset(group) for group in groups),
         *(training_set_asset(each, clock) for each in declarations.training_sets.values()),
         *(maintenance_asset(each) for each in declarations.tables),
+        *([online_garbage_asset()] if any(group.spec.online for group in groups) else []),
     ]

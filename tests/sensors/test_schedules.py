@@ -10,7 +10,12 @@ import pytest
 from headrace.assets.factory.asset_graph import build_assets
 from headrace.contract.clock import Clock
 from headrace.contract.partitions import HOURLY
-from headrace.sensors.schedules import dimensions_schedule, maintenance_schedule, source_schedule
+from headrace.sensors.schedules import (
+    dimensions_schedule,
+    garbage_schedule,
+    maintenance_schedule,
+    source_schedule,
+)
 from headrace.tests.assets.visits import DAYS, World, make_world
 
 FROZEN = Clock(datetime(2024, 1, 15, tzinfo=UTC))
@@ -167,3 +172,30 @@ def test_nothing_is_maintained_under_a_frozen_clock(world: World) -> None:
 
     assert isinstance(said, str)
     assert said.startswith("The clock of this home is frozen at 2024-01-15")
+
+
+def collection(clock: Clock, instance: dg.DagsterInstance) -> str | None:
+    """Why no garbage is collected; `None` when a run is requested."""
+    data = garbage_schedule(clock).evaluate_tick(dg.build_schedule_context(instance=instance))
+    if not data.run_requests:
+        return data.skip_message
+    (request,) = data.run_requests
+    assert request.tags["dagster/priority"] == "-10"
+    return None
+
+
+def test_garbage_is_collected_by_one_run_at_a_time_that_others_go_before(world: World) -> None:
+    definitions = definitions_of(world)
+    with dg.instance_for_test() as instance:
+        alone = collection(Clock(), instance)
+        instance.create_run_for_job(
+            definitions.resolve_implicit_global_asset_job_def(),
+            asset_selection=frozenset({dg.AssetKey(["maintenance", "online_store"])}),
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        beside = collection(Clock(), instance)
+        frozen = collection(FROZEN, instance)
+
+    assert (alone, beside) == (None, "It is being collected.")
+    assert frozen is not None
+    assert frozen.startswith("The clock of this home is frozen")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import redis
 
 from headrace.tests.assets.factory.graph import WEEK, Graph, graph_of
 from headrace.tests.assets.visits import DAYS
@@ -69,6 +70,7 @@ def test_maintenance_waits_for_the_writer_of_its_table_and_no_automation_asks_fo
 
         assert {"/".join(key.path): assets.get(key).pools for key in sorted(keys)} == {
             "maintenance/dimensions/pages": {"dimensions/pages"},
+            "maintenance/online_store": {"maintenance/online_store"},
             "maintenance/sources/visits": {"sources/visits"},
             "maintenance/training_sets/returns": {"training_sets/returns"},
             "maintenance/visitor_last": {"offline/visitor_last"},
@@ -78,3 +80,26 @@ def test_maintenance_waits_for_the_writer_of_its_table_and_no_automation_asks_fo
         assert all(assets.get(key).automation_condition is None for key in keys)
         assert all(not assets.get(key).parent_keys for key in keys)
         assert all(not assets.get(key).child_keys for key in keys)
+
+
+@pytest.mark.server
+def test_rows_that_nobody_reads_are_collected_by_an_asset(tmp_path: Path, valkey_url: str) -> None:
+    with graph_of(tmp_path, valkey_url) as graph:
+        graph.read_inputs(last=DAYS[1])
+        graph.run(WEEK, "online/visitor_week", last=DAYS[0])
+        graph.run(WEEK, "online/visitor_week", last=DAYS[1])
+        with redis.Redis.from_url(valkey_url) as client:
+            rows = list(client.scan_iter(match=b"{??}*"))
+            client.set(rows[0][:6] + bytes(8), client.get(rows[0]))  # of an unknown visitor
+            before = client.dbsize()
+
+            assert graph.run_one("maintenance/online_store", partition=None).success
+
+            assert client.dbsize() < before
+        key = dg.AssetKey(["maintenance", "online_store"])
+        (record,) = graph.instance.fetch_materializations(key, limit=1).records
+        assert record.asset_materialization is not None
+        found = {name: each.value for name, each in record.asset_materialization.metadata.items()}
+        assert found["of_unknown_entities"] == 1
+        assert found["rows_looked_at"] == len(rows) + 1
+        assert found["whole_store"] is True
