@@ -12,6 +12,7 @@ from ...contract.rows import from_microseconds
 from ..offline.commit_log import Commit
 from ..offline.table_snapshot import TableSnapshot
 from .drawn_rows import Rows, drawn_rows
+from .entity_search import newest_of_entities
 from .group_state import GroupState
 from .projection import buckets_of, commit_of, commits_of, newest_rows, of_entities, scan_commit
 
@@ -66,7 +67,7 @@ class ExpectedRows:
     def of(self, entities: pl.DataFrame) -> Iterator[Rows]:
         """The rows of these entities, each given once, that have one."""
         if self.group.online is Online.UPSERT:
-            yield from newest_rows(self.group, self.snapshot, self.commits(), entities)
+            yield from newest_of_entities(self.group, self.snapshot, self.commits(), entities)
             return
         for commit in self.commits() if entities.height else ():
             scan = scan_commit(self.snapshot, commit)

@@ -21,11 +21,12 @@ from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.offline_store import OfflineStore
 from ..offline.table_spec import feature_table
 from .dropping import remove_documents
+from .entity_search import newest_of_entities
 from .group_ids import allocated_ids
 from .group_state import GroupState
 from .online_store import OnlineStore
 from .opening import group_in
-from .projection import commits_of, newest_rows, scan_commit
+from .projection import commits_of, scan_commit
 from .registry import Registry
 from .removal import Removal
 from .row_encoding import encode_keys
@@ -221,7 +222,7 @@ class _Walk:
         )
         if group.online is Online.UPSERT:
             commits = commits_of(snapshot, state.markers).values()
-            parts = [part for _, part in newest_rows(group, snapshot, commits, entities)]
+            parts = [part for _, part in newest_of_entities(group, snapshot, commits, entities)]
         else:
             commits = commits_of(snapshot, _served(group, state)).values()
             parts = [

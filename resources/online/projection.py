@@ -4,7 +4,7 @@ A projection is a function of which generation of each partition is published, a
 it does not matter in which order, or how often, they were.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 import polars as pl
@@ -50,11 +50,33 @@ def commits_of(snapshot: TableSnapshot, generations: Mapping[str, int]) -> dict[
 
 def scan_commit(snapshot: TableSnapshot, commit: Commit, bucket: int | None = None) -> pl.LazyFrame:
     """The rows of one commit, also of one that was replaced since; of one entity bucket, or all."""
-    newest = snapshot.commits.get(commit.partition)
-    is_newest = newest is not None and newest.version == commit.version
-    last = snapshot.log.last_version(commit.partition, commit.generation)
-    at = snapshot if is_newest else snapshot.at(min(last, snapshot.version))
-    return at.scan([commit.partition], None if bucket is None else [bucket])
+    (scan,) = scan_commits(snapshot, [commit], None if bucket is None else [bucket])
+    return scan
+
+
+def scan_commits(
+    snapshot: TableSnapshot, commits: Iterable[Commit], buckets: Collection[int] | None
+) -> list[pl.LazyFrame]:
+    """The rows of some commits, also of such as were replaced since, in as few scans as may be.
+
+    Args:
+        snapshot: Of their table; at least as new as they are.
+        commits: One per partition, at least one.
+        buckets: Whose rows; of all entity buckets when `None`.
+    """
+    at: dict[int, list[str]] = {}
+    for commit in commits:
+        newest = snapshot.commits.get(commit.partition)
+        is_newest = newest is not None and newest.version == commit.version
+        last = snapshot.log.last_version(commit.partition, commit.generation)
+        version = snapshot.version if is_newest else min(last, snapshot.version)
+        at.setdefault(version, []).append(commit.partition)
+    return [
+        (snapshot if version == snapshot.version else snapshot.at(version)).scan(
+            partitions, buckets
+        )
+        for version, partitions in at.items()
+    ]
 
 
 def buckets_of(snapshot: TableSnapshot) -> range:
@@ -93,7 +115,6 @@ def newest_rows(
     group: FeatureGroupSpec,
     snapshot: TableSnapshot,
     commits: Iterable[Commit],
-    entities: pl.DataFrame | None = None,
     *,
     bucket: int | None = None,
 ) -> Iterator[tuple[Commit, pl.DataFrame]]:
@@ -103,7 +124,6 @@ def newest_rows(
         group: Whose rows.
         snapshot: Of its table; at least as new as the commits.
         commits: One per partition.
-        entities: Join keys, each once; only their rows are looked for. All when `None`.
         bucket: Only the entities of this bucket are looked for. All when `None`.
 
     Yields:
@@ -112,35 +132,18 @@ def newest_rows(
     by_key = {commit.partition: commit for commit in commits}
     newest_first = iter(sorted(by_key, reverse=True))
     key, found = list(group.entity.key_names), None
-    # A few entities are likely to be found in the newest partitions.
-    at_once = _PARTITIONS_AT_ONCE if entities is None else 1
-    while chunk := list(islice(newest_first, at_once)):
-        at_once = min(2 * at_once, _PARTITIONS_AT_ONCE)
-        if entities is not None and entities.is_empty():
-            return
-        scans = [scan_commit(snapshot, by_key[partition], bucket) for partition in chunk]
-        newest = _newest_of(group, scans, entities)
-        if entities is not None:
-            entities = entities.join(newest, on=key, how="anti")
-        else:
-            newest = newest if found is None else newest.join(found, on=key, how="anti")
-            found = pl.concat([frame for frame in (found, newest.select(key)) if frame is not None])
-        for partition, rows in _by_partition(group, newest):
+    while chunk := list(islice(newest_first, _PARTITIONS_AT_ONCE)):
+        buckets = None if bucket is None else [bucket]
+        scans = scan_commits(snapshot, [by_key[partition] for partition in chunk], buckets)
+        newest = newest_per_entity(group, pl.concat(scans)).collect()
+        newest = newest if found is None else newest.join(found, on=key, how="anti")
+        found = pl.concat([frame for frame in (found, newest.select(key)) if frame is not None])
+        for partition, rows in by_partition(group, newest):
             yield by_key[partition], rows
 
 
-def _newest_of(
-    group: FeatureGroupSpec, scans: Sequence[pl.LazyFrame], entities: pl.DataFrame | None
-) -> pl.DataFrame:
-    rows = pl.concat(scans)
-    if entities is not None:
-        rows = of_entities(group, rows, entities)
-    return newest_per_entity(group, rows).collect()
-
-
-def _by_partition(
-    group: FeatureGroupSpec, rows: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame]]:
+def by_partition(group: FeatureGroupSpec, rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Rows of an upsert group by the partition in which their event timestamps lie."""
     partitioning = PARTITIONINGS[group.partitions]
     column = partitioning.column  # reserved: no feature bears this name
     keyed = rows.with_columns(

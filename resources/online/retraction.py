@@ -23,9 +23,10 @@ from ...contract.rows import to_microseconds
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
 from ..offline.table_spec import EVENT_TIMESTAMP
+from .entity_search import newest_of_entities
 from .group_state import Claim, GroupState
 from .online_group import OnlineGroup
-from .projection import commit_of, commits_of, newest_rows, scan_commit, window_of
+from .projection import commit_of, commits_of, scan_commit, window_of
 from .row_encoding import encode_keys, encode_values
 
 _SLICE_ROWS = 50_000
@@ -124,7 +125,7 @@ class Retraction:
         begun = {key: number for key, number in state.intents.items() if key <= claim.partition}
         commits = commits_of(snapshot, begun).values()
         found: dict[bytes, bytes] = {}
-        for commit, part in newest_rows(self.group, snapshot, commits, entities):
+        for commit, part in newest_of_entities(self.group, snapshot, commits, entities):
             keys = encode_keys(self.group, self.group_id, part)
             found.update(zip(keys, encode_values(self.group, part, commit), strict=True))
         return found
