@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import pyarrow.lib
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from ...contract.errors import StoreUnavailableError
+from ...contract.errors import DamagedTableError
+from .damage import explained
 from .delta_writes import create
 from .offline_store import OfflineStore
 
@@ -267,8 +269,15 @@ class CatalogueTable:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise StoreUnavailableError(store=self._uri, reason=str(error)) from error
+        except (DeltaError, OSError) as error:
+            raise explained(self._uri, self._options, error) from error
+        except pyarrow.lib.ArrowInvalid as error:
+            raise DamagedTableError(
+                table=self._uri,
+                version=None,
+                problem=str(error).splitlines()[0],
+                remedy="restore the file from a copy of the store",
+            ) from error
 
 
 def _added_up(table: DeltaTable, namespace: str, known_at: datetime | None) -> RecordedCatalogue:

@@ -13,11 +13,12 @@ from uuid import uuid4
 import polars as pl
 import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 
-from ...contract.errors import CommitConflictError, StoreUnavailableError
+from ...contract.errors import CommitConflictError
+from .damage import explained
 from .delta_writes import ROW_GROUP_ROWS, create
 from .history import (
     MONTH_COLUMN,
@@ -30,6 +31,7 @@ from .history import (
     table_id,
 )
 from .offline_table import OfflineTable
+from .patience import polars_options
 from .table_snapshot import TableSnapshot
 from .table_spec import BUCKET_COLUMN
 
@@ -87,8 +89,9 @@ def refresh_history(table: OfflineTable, *, kept: timedelta = KEPT) -> HistoryRe
         return HistoryRefresh(snapshot.version, months, rows, _vacuumed(handle, files, kept))
     except CommitFailedError as error:
         return _overtaken(snapshot, error)
-    except OSError as error:
-        raise StoreUnavailableError(store=history_uri(snapshot), reason=str(error)) from error
+    except (DeltaError, OSError) as error:
+        uri, options = history_uri(snapshot), snapshot.log.storage_options
+        raise explained(uri, options, error) from error
 
 
 def _refreshed(
@@ -142,7 +145,7 @@ def _write(rows: pl.DataFrame, uri: str, storage_options: Mapping[str, str]) -> 
         compression=_compression(rows),
         statistics=False,
         row_group_size=ROW_GROUP_ROWS,
-        storage_options=dict(storage_options) or None,
+        storage_options=polars_options(storage_options),
         mkdir=True,
     )
 

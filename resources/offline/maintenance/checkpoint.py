@@ -29,5 +29,5 @@ def _last_checkpoint(table: OfflineTable) -> int:
     try:
         with folder(table.uri, table.log.storage_options).open_input_stream(_LAST) as stream:
             return int(json.loads(stream.read())["version"])
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # cut short, it is no better than none
         return -1
