@@ -221,7 +221,7 @@ def test_of_two_versions_under_one_name_in_a_file_the_first_is_not_lost_silently
     again = text[text.index("@feature_group") :].replace("{version}", "2")
     write("versions.py", text + "\n\n" + again, team="acme", version=1)
 
-    with pytest.raises(DefinitionError, match=r"lines 20 and 32 define it.*file of its own"):
+    with pytest.raises(DefinitionError, match=r"lines 27 and 39 define it.*file of its own"):
         discover(["acme_features"])
 
 
