@@ -1,17 +1,18 @@
 """Finding declarations: in the folders of `headrace.assets` that declare, in teams' packages."""
 
 import pkgutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..contract.errors import DefinitionError, UnknownNameError
 from ..contract.references import parse_reference
 from . import feature_groups, services, sources, training_sets
 from .declarations import AnyInput, Dimension, FeatureGroup, Input, Source
 from .model_inputs import FeatureService, TrainingSet
+from .redefined import check_redefined
 
 Declaration: TypeAlias = Source | Dimension | FeatureGroup | FeatureService | TrainingSet
 
@@ -79,16 +80,20 @@ def discover(packages: Sequence[str] = ()) -> Declarations:
         packages: Further packages or modules, walked to any depth.
 
     Raises:
-        DefinitionError: Two declarations of a kind share a name (groups: name and version), a
-            package cannot be imported, or a declaration in one of the modules is wrong.
+        DefinitionError: Two declarations of a kind share a name (groups: name and version), or two
+            of a file a Python name, a package cannot be imported, or a declaration in one of the
+            modules is wrong.
     """
     walked = [*_OURS, *(_imported(name) for name in packages)]
     found: dict[int, tuple[Declaration, str]] = {}
     for module in (each for package in walked for each in _modules(package)):
-        for value in vars(module).values():
-            if isinstance(value, (Source, Dimension, FeatureGroup, FeatureService, TrainingSet)):
-                for declaration in _with_upstream(value):
-                    found.setdefault(id(declaration), (declaration, module.__name__))
+        named = {
+            id(value): value for value in vars(module).values() if isinstance(value, Declaration)
+        }
+        check_redefined(module, _written_in(module, named.values()))
+        for value in named.values():
+            for declaration in _with_upstream(value):
+                found.setdefault(id(declaration), (declaration, module.__name__))
     return _collected(found.values())
 
 
@@ -114,6 +119,18 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
             yield from _modules(import_module(found.name))
 
 
+def _written_in(module: ModuleType, named: Iterable[Declaration]) -> Iterator[str]:
+    """The names of the functions that a module declared itself."""
+    for each in named:
+        function = _function(each)
+        if function is not None and function.__module__ == module.__name__:
+            yield function.__name__
+
+
+def _function(declaration: Declaration) -> Callable[..., Any] | None:
+    return getattr(declaration, "function", getattr(declaration, "reader", None))
+
+
 def _with_upstream(declaration: Declaration) -> Iterator[Declaration]:
     """A declaration after all that it is made from."""
     if isinstance(declaration, (FeatureGroup, TrainingSet)):
@@ -137,7 +154,7 @@ def _collected(found: Iterable[tuple[Declaration, str]]) -> Declarations:
     for declaration, finder in found:
         version = declaration.version if isinstance(declaration, FeatureGroup) else 1
         name, kind = declaration.name, type(declaration)
-        function = getattr(declaration, "function", getattr(declaration, "reader", None))
+        function = _function(declaration)
         module = finder if function is None else function.__module__
         if (kind, name, version) in modules:
             raise _duplicate(kind, name, version, modules=(modules[kind, name, version], module))

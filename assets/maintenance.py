@@ -8,6 +8,7 @@ from ..contract.errors import StoreError
 from ..contract.feature_group import FeatureGroupSpec
 from ..resources.deployments import Deployment
 from ..resources.offline.maintenance.maintained import Kept, Maintenance, maintain_table
+from ..resources.offline.maintenance.shared import maintain_shared
 from ..resources.offline.maintenance.vacuum import MIN_AGE
 from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.receipt_store import ReceiptStore
@@ -33,7 +34,7 @@ def maintain(
     proving may still read. Where it cannot be said which (the online store is out of reach),
     nothing is removed; the rest is done all the same. The tables beside it are maintained with it:
     rows that left a quarantine are gone for good `min_age` later, and so is what shards staged and
-    nobody committed.
+    nobody committed. With any group, what groups share is maintained (`maintain_shared`).
 
     Args:
         declared: What to maintain; nothing happens when nothing was ever committed.
@@ -52,6 +53,8 @@ def maintain(
             kept = kept_versions(declared.spec, deployment.offline, online)
     if not dry_run:
         remove_old(deployment.offline, declared.table, min_age)
+        if isinstance(declared, FeatureGroup):
+            maintain_shared(deployment.offline, min_age)
     for beside in (quarantine_table(declared.table), held_table(declared.table)):
         maintain_table(deployment.offline.table(beside), Kept(), min_age=min_age, dry_run=dry_run)
     return maintain_table(table, kept, min_age=min_age, dry_run=dry_run)

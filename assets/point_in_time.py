@@ -129,7 +129,7 @@ def write_training_set(
         OutputUnwritableError: The file system refuses; nothing is left behind.
         HeadraceError: As in `training_frame`.
     """
-    check_out(out)
+    check_out(out, spine)
     assembly = _assembly(features, store, known_at)
     check_spine(lazy_spine(spine).collect_schema(), assembly.groups, assembly.columns)
     with training_files(out) as files:
@@ -167,7 +167,7 @@ def replay_training_set(
         HistoryError: A table version or the spine is gone, or a hash differs: nothing is written.
         OutputUnwritableError: The file system refuses; nothing is left behind.
     """
-    check_out(out)
+    check_out(out, spine)
     with training_files(out) as files:
         for part in replayed(receipt, store, spine, None if is_file(out) else rows_per_part):
             files.add(part)

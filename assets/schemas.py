@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, TypeAlias
 
 import pandera.polars as pa
@@ -81,8 +81,9 @@ def feature_dtype(subject: str, field: str, dtype: PolarsType) -> DType:
 
 
 def _check_stored_name(subject: str, field: str, column: str) -> None:
-    if column in RESERVED_COLUMNS | QUARANTINE_COLUMNS:
-        of = "partition column" if column in RESERVED_COLUMNS else "column of every quarantine"
+    lower = column.lower()
+    if lower in RESERVED_COLUMNS | QUARANTINE_COLUMNS:
+        of = "partition column" if lower in RESERVED_COLUMNS else "column of every quarantine"
         raise DefinitionError(
             subject=subject,
             field=field,
@@ -96,6 +97,21 @@ def _check_stored_name(subject: str, field: str, column: str) -> None:
             problem="no Delta table has a column of this name",
             remedy=f"Rename it in the reader: none of {_NOT_IN_DELTA!r} may be in it",
         )
+
+
+def check_distinct(subject: str, field: str, columns: Iterable[str]) -> None:
+    """Refuse names of one table that differ in case alone."""
+    first: dict[str, str] = {}
+    for column in columns:
+        other = first.setdefault(str(column).lower(), column)
+        if other != column:
+            raise DefinitionError(
+                subject=subject,
+                field=field,
+                problem=f"{column!r} differs from {other!r} in case alone,"
+                " and Delta takes both for one",
+                remedy="Choose another name",
+            )
 
 
 def check_column_name(subject: str, field: str, column: str) -> None:
@@ -161,6 +177,7 @@ def _check_schema(
             remedy="Remove `drop_invalid_rows`; filter in the function, or let the rule only warn"
             " (raise_warning=True)",
         )
+    check_distinct(subject, field, columns)
     for name, column in columns.items():
         at = f"{field}.{name}"
         _check_stored_name(subject, at, name)
@@ -286,6 +303,7 @@ def _check_join_key(
 
 def _feature(subject: str, field: str, name: str, column: pa.Column) -> FeatureSpec:
     check_column_name(subject, field, name)
+    check_distinct(subject, field, [EVENT_TIMESTAMP, name])
     metadata = column.metadata or {}
     return FeatureSpec(
         name=name,

@@ -9,7 +9,7 @@ from ...resources.offline.dtypes import polars_dtype, refusal_by_delta
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from ..declarations import AnyInput, Columns, Input
 from ..model_inputs import FeatureService
-from ..schemas import EVENT_TIMESTAMP_TYPE, check_column_name
+from ..schemas import EVENT_TIMESTAMP_TYPE, check_column_name, check_distinct
 from ..transforms import Transform, computed
 
 
@@ -47,6 +47,7 @@ def _columns(each: AnyInput) -> Columns:
 
 
 def _check_columns(subject: str, spine: pl.Schema) -> None:
+    check_distinct(subject, "spine", spine)
     for name, dtype in spine.items():
         check_column_name(subject, f"spine column {name!r}", name)
         refusal = refusal_by_delta(dtype)

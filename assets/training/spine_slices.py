@@ -33,8 +33,12 @@ def slices(spine: Spine, rows: int | None) -> Iterator[pl.DataFrame]:
     An empty spine gives one empty slice, which has its columns.
 
     Raises:
-        InvalidArgumentError: The spine's files cannot be read.
+        InvalidArgumentError: The spine's files cannot be read; less than one row at a time.
     """
+    if rows is not None and rows < 1:
+        raise InvalidArgumentError(
+            argument="rows_per_part", problem=f"it is {rows}", remedy="give at least 1"
+        )
     plan = lazy_spine(spine)
     any_rows = False
     try:

@@ -20,12 +20,23 @@ def is_file(out: Path) -> bool:
     return bool(out.suffix) and not out.is_dir()
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, spine: object = None) -> None:
     """See to it, before the work is done, that a result can be written.
 
+    Args:
+        out: Where.
+        spine: What is read; of a path, no file may be replaced or added there.
+
     Raises:
-        InvalidArgumentError: The folder around it is missing, or a folder there is not empty.
+        InvalidArgumentError: The folder around it is missing, or a folder there is not empty; it is
+            the spine, or lies in its folder.
     """
+    if isinstance(spine, Path) and spine.resolve() in (out.resolve(), *out.resolve().parents):
+        raise InvalidArgumentError(
+            argument="out",
+            problem=f"{out} is the spine's own place, which would be changed",
+            remedy="name another place",
+        )
     if not out.absolute().parent.is_dir():
         raise InvalidArgumentError(
             argument="out",

@@ -32,6 +32,7 @@
     │   └── ContentDiffersError
     ├── StoreError                       a store did not do what it was asked
     │   ├── StoreUnavailableError
+    │   ├── DamagedTableError            files of an offline table are missing, or cut short
     │   ├── StateLostError               the online store lost what says how far it is complete
     │   ├── HistoryLostError             the online store may have lost writes of this publish
     │   ├── NotReplicatedError           too few replicas have the rows of this publish
@@ -118,6 +119,7 @@ from .root import HeadraceError
 from .stores import (
     CatalogueError,
     CommitConflictError,
+    DamagedTableError,
     EvictionPolicyError,
     FencedError,
     HistoryLostError,
@@ -151,6 +153,7 @@ __all__ = [
     "CommitConflictError",
     "ContentDiffersError",
     "ContractChangedError",
+    "DamagedTableError",
     "DataError",
     "DeadlineExceededError",
     "DefinitionError",

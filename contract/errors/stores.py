@@ -24,6 +24,16 @@ class StoreUnavailableError(StoreError):
         )
 
 
+class DamagedTableError(StoreError):
+    """What a store holds of a table cannot be read: a file of it is missing, or cut short."""
+
+    def __init__(self, *, table: str, version: int | None, problem: str, remedy: str) -> None:
+        """Name the table by its address, the version that is damaged, the file, what to do."""
+        self.table, self.version, self.problem, self.remedy = table, version, problem, remedy
+        at = "" if version is None else f" at version {version}"
+        super().__init__(f"the table at {table} is damaged{at}: {problem}; {remedy}")
+
+
 class StateLostError(StoreError):
     """The online store does not know how far a group is complete: it lost its data."""
 

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import pyarrow.lib
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from ...contract.errors import StoreUnavailableError
+from ...contract.errors import DamagedTableError
+from .damage import explained
 from .delta_writes import create
 from .offline_store import OfflineStore
 
@@ -94,8 +96,8 @@ class CatalogueTable:
     def __init__(self, offline: OfflineStore) -> None:
         """Name the store; the table is made by the first event."""
         self._check_store = offline.check
-        self._uri = f"{offline.root}/{_PATH}"
-        self._options = dict(offline.storage_options)
+        self.uri = f"{offline.root}/{_PATH}"
+        self.storage_options = dict(offline.storage_options)
 
     def read(self, namespace: str, known_at: datetime | None = None) -> RecordedCatalogue:
         """The catalogue as it stands, or as it was recorded up to an instant of the real clock.
@@ -103,8 +105,8 @@ class CatalogueTable:
         Raises:
             StoreUnavailableError: The offline store cannot be read.
         """
-        with self._errors():
-            table = self._open()
+        with self.errors():
+            table = self.opened()
             return RecordedCatalogue() if table is None else _added_up(table, namespace, known_at)
 
     def namespaces(self, group: str, version: int) -> list[str]:
@@ -113,8 +115,8 @@ class CatalogueTable:
         Raises:
             StoreUnavailableError: The offline store cannot be read.
         """
-        with self._errors():
-            table = self._open()
+        with self.errors():
+            table = self.opened()
             if table is None:
                 return []
             events = pl.DataFrame(table.to_pyarrow_table(columns=["namespace", "group", "version"]))
@@ -235,8 +237,8 @@ class CatalogueTable:
             )
             for place, event in enumerate(events, start=1)
         ]
-        with self._errors():
-            table = self._open() or self._create()
+        with self.errors():
+            table = self.opened() or self._create()
             if (table.transaction_version(_TRANSACTION) or 0) != known:
                 return False
             try:
@@ -253,22 +255,31 @@ class CatalogueTable:
                 return False
             return True
 
-    def _open(self) -> DeltaTable | None:
+    def opened(self) -> DeltaTable | None:
+        """The newest version; `None` before the first event."""
         try:
-            return DeltaTable(self._uri, storage_options=self._options)
+            return DeltaTable(self.uri, storage_options=self.storage_options)
         except TableNotFoundError:
             return None
 
     def _create(self) -> DeltaTable:
-        create(self._uri, _SCHEMA, self._options)
-        return DeltaTable(self._uri, storage_options=self._options)
+        create(self.uri, _SCHEMA, self.storage_options)
+        return DeltaTable(self.uri, storage_options=self.storage_options)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """Says in our words what delta-rs raises about the table."""
         try:
             yield
-        except OSError as error:
-            raise StoreUnavailableError(store=self._uri, reason=str(error)) from error
+        except (DeltaError, OSError) as error:
+            raise explained(self.uri, self.storage_options, error) from error
+        except pyarrow.lib.ArrowInvalid as error:
+            raise DamagedTableError(
+                table=self.uri,
+                version=None,
+                problem=str(error).splitlines()[0],
+                remedy="restore the file from a copy of the store",
+            ) from error
 
 
 def _added_up(table: DeltaTable, namespace: str, known_at: datetime | None) -> RecordedCatalogue:

@@ -16,10 +16,11 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ...contract.document import digest
-from ...contract.errors import StoreUnavailableError
+from ...contract.errors import DamagedTableError
+from .damage import commit_informations, explained
 from .stored_files import absent_files
 from .table_spec import BUCKET_COLUMN, BUCKETS
 
@@ -119,12 +120,14 @@ class CommitLog:
 
         Raises:
             StoreUnavailableError: The log cannot be read.
+            DamagedTableError: A file of the log is missing, empty or cut short.
         """
         with self.lock:
             version, news = self._news()
             if version > self._known:
                 for information in sorted(news, key=lambda item: int(item["version"])):
                     self._learn(information)
+                    self._known = int(information["version"])
             self._known = version
             return version
 
@@ -237,10 +240,17 @@ class CommitLog:
         """
         version, news = self._open(), list[dict[str, Any]]()
         while self.handle is not None and version > self._known:
-            news = self.handle.history(limit=version - self._known)
+            try:
+                news = self.handle.history(limit=version - self._known)
+            except (DeltaError, OSError) as error:
+                raise explained(self.uri, self.storage_options, error) from error
             seen, version = version, self._open()
             if version == seen:
                 break
+        if len(news) < version - self._known:
+            # Counting down is right only where every version has its entry.
+            first = self._known + 1
+            news = commit_informations(self.uri, self.storage_options, first, version)
         return version, news
 
     def _open(self) -> int:
@@ -251,8 +261,8 @@ class CommitLog:
                 self.handle.update_incremental()
         except TableNotFoundError:
             return -1
-        except OSError as error:
-            raise StoreUnavailableError(store=self.uri, reason=str(error)) from error
+        except (DeltaError, OSError) as error:
+            raise explained(self.uri, self.storage_options, error) from error
         return int(self.handle.version())
 
     def _learn(self, information: Mapping[str, Any]) -> None:
@@ -263,10 +273,7 @@ class CommitLog:
             document = str(information[DOCUMENT]).encode()
             self.documents[digest(document)] = document
             self._declare(version, digest(document))
-        made = [
-            Commit.from_entry(entry, version)
-            for entry in json.loads(information.get(ENTRIES, "[]"))
-        ]
+        made = self._made(information, version)
         if self.commits and made and made[0].committed_at <= self.commits[-1].committed_at:
             # Processes that committed at once: the later version counts as later.
             after = self.commits[-1].committed_at + timedelta(microseconds=1)
@@ -274,6 +281,18 @@ class CommitLog:
         self.commits += made
         if made and made[0].document is not None:
             self._declare(version, made[0].document)
+
+    def _made(self, information: Mapping[str, Any], version: int) -> list[Commit]:
+        try:
+            entries = json.loads(information.get(ENTRIES, "[]"))
+            return [Commit.from_entry(entry, version) for entry in entries]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedTableError(
+                table=self.uri,
+                version=version,
+                problem=f"what its commit says of its partitions cannot be read ({error!r})",
+                remedy="upgrade this process, or restore the commit from a copy of the store",
+            ) from error
 
     def _declare(self, version: int, name: str) -> None:
         if not self.declared or self.declared[-1][1] != name:

@@ -7,17 +7,17 @@ from datetime import timedelta
 from io import BytesIO
 from time import time_ns
 from typing import Literal
-from urllib.parse import unquote
 from uuid import uuid4
 
 import polars as pl
 import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 
-from ...contract.errors import CommitConflictError, StoreUnavailableError
+from ...contract.errors import CommitConflictError
+from .damage import explained
 from .delta_writes import ROW_GROUP_ROWS, create
 from .history import (
     MONTH_COLUMN,
@@ -29,7 +29,9 @@ from .history import (
     newest_stamp,
     table_id,
 )
+from .maintenance.derived import remove_replaced_files
 from .offline_table import OfflineTable
+from .patience import polars_options
 from .table_snapshot import TableSnapshot
 from .table_spec import BUCKET_COLUMN
 
@@ -84,11 +86,13 @@ def refresh_history(table: OfflineTable, *, kept: timedelta = KEPT) -> HistoryRe
             DeltaStorageHandler(history_uri(snapshot), dict(snapshot.log.storage_options))
         )
         months, rows = _refreshed(snapshot, handle, files)
-        return HistoryRefresh(snapshot.version, months, rows, _vacuumed(handle, files, kept))
+        removed = remove_replaced_files(handle, snapshot.log.storage_options, kept)
+        return HistoryRefresh(snapshot.version, months, rows, removed)
     except CommitFailedError as error:
         return _overtaken(snapshot, error)
-    except OSError as error:
-        raise StoreUnavailableError(store=history_uri(snapshot), reason=str(error)) from error
+    except (DeltaError, OSError) as error:
+        uri, options = history_uri(snapshot), snapshot.log.storage_options
+        raise explained(uri, options, error) from error
 
 
 def _refreshed(
@@ -142,7 +146,7 @@ def _write(rows: pl.DataFrame, uri: str, storage_options: Mapping[str, str]) -> 
         compression=_compression(rows),
         statistics=False,
         row_group_size=ROW_GROUP_ROWS,
-        storage_options=dict(storage_options) or None,
+        storage_options=polars_options(storage_options),
         mkdir=True,
     )
 
@@ -194,18 +198,6 @@ def _opened(snapshot: TableSnapshot) -> DeltaTable:
         handle.alter.add_columns(list(Schema.from_arrow(added).fields))
         handle.update_incremental()
     return handle
-
-
-def _vacuumed(handle: DeltaTable, files: pyarrow.fs.FileSystem, kept: timedelta) -> int:
-    hours = int(kept / timedelta(hours=1))
-    # It names files for as long as the log does, also when they are gone; and each vacuum is two
-    # commits: look first.
-    named = handle.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True)
-    found = files.get_file_info(pyarrow.fs.FileSelector("", recursive=True)) if named else []
-    present = {unquote(each.path) for each in found}.intersection(map(unquote, named))
-    if present:
-        handle.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
-    return len(present)
 
 
 def _overtaken(snapshot: TableSnapshot, error: CommitFailedError) -> HistoryRefresh:

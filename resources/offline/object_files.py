@@ -72,8 +72,16 @@ class ObjectFiles:
         Raises:
             StoreUnavailableError: The store cannot be read.
         """
+        return list(self.written(folder, suffix))
+
+    def written(self, folder: str, suffix: str) -> dict[str, datetime]:
+        """When each of the files was written that `names` gives.
+
+        Raises:
+            StoreUnavailableError: The store cannot be read.
+        """
         files = [each for each in self._listed(folder) if each.type is pyarrow.fs.FileType.File]
-        return [each.base_name for each in files if each.base_name.endswith(suffix)]
+        return {each.base_name: each.mtime for each in files if each.base_name.endswith(suffix)}
 
     def folders(self, folder: str) -> list[str]:
         """The names of the folders directly in a folder; none where there is no folder.
@@ -97,6 +105,19 @@ class ObjectFiles:
             raise self._unavailable(path, error) from error
         changed: datetime | None = found.mtime
         return changed
+
+    def remove_file(self, path: str) -> None:
+        """Remove a file; nothing where there is none.
+
+        Raises:
+            StoreUnavailableError: The store cannot be written.
+        """
+        try:
+            self._handler().delete_file(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unavailable(path, error) from error
 
     def remove(self, folder: str) -> None:
         """Remove a folder with all that is in it; nothing where there is none.

@@ -17,6 +17,7 @@ from ...contract.partitions import PARTITIONINGS, Partitioning
 from .commit_log import CommitLog
 from .conditional_puts import require_conditional_puts
 from .offline_table import OfflineTable
+from .patience import PATIENCE
 from .table_spec import KeyedPartitions, TableKind, TableSpec
 
 __all__ = ["OfflineStore", "TableKind", "TableSpec"]
@@ -43,12 +44,14 @@ class OfflineStore:
         Args:
             root: A folder (made on the first commit) or an `s3://bucket/prefix` address.
             storage_options: What delta-rs has to know about the address; what is not given here is
-                taken from the usual variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …).
+                taken from the usual variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, …); how
+                long an object store may keep us waiting, from `PATIENCE`.
             namespace: Whose live versions count where a reader names none; tables are shared.
         """
         self.namespace = namespace
         self.root = root.rstrip("/") if "://" in root else str(Path(root).resolve())
-        self.storage_options = dict(storage_options or {})
+        patience = PATIENCE if "://" in self.root else {}
+        self.storage_options = {**patience, **(storage_options or {})}
         self._logs: dict[str, CommitLog] = {}
         self._lock = RLock()
         self._is_checked = False

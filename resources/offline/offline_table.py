@@ -167,7 +167,7 @@ class OfflineTable:
 
     def errors(self, partitions: str) -> AbstractContextManager[None]:
         """Says in our words what delta-rs raises about these partitions."""
-        return StoreErrors(self.uri, partitions)
+        return StoreErrors(self.uri, self.log.storage_options, partitions)
 
     def _commit(
         self, computations: Sequence[Computation], ordered: Sequence[pl.DataFrame], template: Commit

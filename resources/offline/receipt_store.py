@@ -3,11 +3,14 @@
     receipts/<id>.json             a receipt, as `assets/training/receipts.py` writes it
     receipts/spines/<name>.parquet rows of a spine, named by what they are
 
-Nothing here is ever changed: a name stands for one content, so writing it again is no change.
+Nothing here is ever changed: a name stands for one content, so writing it again is no change. A
+spine is kept for as long as a receipt names it; it is written before its receipt, and waits for it.
 """
 
 import io
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +20,8 @@ from .offline_store import OfflineStore
 
 _FOLDER = "receipts"
 _SPINES = f"{_FOLDER}/spines"
-_JSON = ".json"
+_JSON, _PARQUET = ".json", ".parquet"
+_FRESH = timedelta(minutes=30)  # shorter than any `min_age`
 
 
 class ReceiptStore:
@@ -61,10 +65,39 @@ class ReceiptStore:
         """
         named: dict[str, set[int]] = {}
         for receipt_id in self.ids():
-            for group, version in self._tables(receipt_id):
+            for each in self._named(receipt_id, "tables", group=str, table_version=int):
+                group, version = each["group"], each["table_version"]
                 if version >= 0:  # there was nothing to keep otherwise
                     named.setdefault(group, set()).add(version)
         return named
+
+    def remove_unnamed_spines(self, min_age: timedelta) -> int:
+        """Remove the spines that no receipt names, and say how many those were.
+
+        Args:
+            min_age: How long a spine waits for its receipt: longer than a training set takes.
+
+        Raises:
+            ReceiptUnreadableError: A file is no receipt; then nothing is removed.
+            StoreUnavailableError: The store cannot be read or written.
+        """
+        until = datetime.now(UTC) - min_age
+        # Listed before receipts are read: what is named by then has its receipt among them.
+        spines = self._files.written(_SPINES, _PARQUET)
+        old = {name.removesuffix(_PARQUET) for name, at in spines.items() if at <= until}
+        named = {
+            part["name"]
+            for receipt_id in (self.ids() if old else ())
+            for part in self._named(receipt_id, "spine_parts", name=str)
+        }
+        unnamed = [name for name in sorted(old - named) if self._is_older(name, until)]
+        for name in unnamed:
+            self._files.remove_file(_spine_path(name))
+        return len(unnamed)
+
+    def _is_older(self, spine: str, until: datetime) -> bool:
+        written = self._files.changed_at(_spine_path(spine))
+        return written is not None and written <= until
 
     def write_spine(self, name: str, rows: pl.DataFrame) -> None:
         """Keep rows of a spine, atomically.
@@ -72,8 +105,10 @@ class ReceiptStore:
         Raises:
             StoreUnavailableError: The store cannot be written.
         """
-        path = f"{_SPINES}/{name}.parquet"
-        if not self._files.missing([path]):
+        path = _spine_path(name)
+        written = self._files.changed_at(path)
+        # An old one may be about to be removed, as no receipt names it yet.
+        if written is not None and datetime.now(UTC) - written < _FRESH:
             return
         content = io.BytesIO()
         rows.write_parquet(content, compression="lz4", statistics=False)
@@ -85,16 +120,17 @@ class ReceiptStore:
         Raises:
             StoreUnavailableError: The store cannot be read.
         """
-        content = self._files.read(f"{_SPINES}/{name}.parquet")
+        content = self._files.read(_spine_path(name))
         return None if content is None else pl.read_parquet(io.BytesIO(content))
 
-    def _tables(self, receipt_id: str) -> list[tuple[str, int]]:
+    def _named(self, receipt_id: str, field: str, **types: type) -> list[dict[str, Any]]:
+        """A list in a receipt, of objects with these values; nothing of one removed meanwhile."""
         text = self.read(receipt_id)
-        if text is None:  # removed since it was listed
+        if text is None:
             return []
         try:
-            tables = json.loads(text)["tables"]
-            return [(str(each["group"]), int(each["table_version"])) for each in tables]
+            found = json.loads(text)[field]
+            return [{key: kind(each[key]) for key, kind in types.items()} for each in found]
         except (ValueError, KeyError, TypeError) as error:
             path = f"{self._root}/{_path(receipt_id)}"
             raise ReceiptUnreadableError(path=path, reason=repr(error)) from error
@@ -102,3 +138,7 @@ class ReceiptStore:
 
 def _path(receipt_id: str) -> str:
     return f"{_FOLDER}/{receipt_id}{_JSON}"
+
+
+def _spine_path(name: str) -> str:
+    return f"{_SPINES}/{name}{_PARQUET}"

@@ -2,6 +2,7 @@
 
 import errno
 import re
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -10,8 +11,8 @@ from ...contract.errors import (
     CommitConflictError,
     HeadraceError,
     StoreFullError,
-    StoreUnavailableError,
 )
+from .damage import explained
 
 # A file that grows beyond what its writer may have is a disk that is full, to whoever writes it.
 _FULL = re.compile(
@@ -26,12 +27,13 @@ class StoreErrors(AbstractContextManager[None]):
     Raises:
         CommitConflictError: Another process committed the partition at the same time.
         StoreFullError: There is no room left.
+        DamagedTableError: A file of the table's log is missing, empty or cut short.
         StoreUnavailableError: The store's files cannot be read or written.
     """
 
-    def __init__(self, uri: str, partition: str) -> None:
+    def __init__(self, uri: str, storage_options: Mapping[str, str], partition: str) -> None:
         """Name the table by its address, and what is written."""
-        self.uri, self.partition = uri, partition
+        self.uri, self.storage_options, self.partition = uri, storage_options, partition
 
     def __enter__(self) -> None:
         """Nothing is done before something fails."""
@@ -46,8 +48,8 @@ class StoreErrors(AbstractContextManager[None]):
         if isinstance(error, OSError) or type(error) is DeltaError:
             raise self._unavailable(error) from error
 
-    def _unavailable(self, error: BaseException) -> HeadraceError:
+    def _unavailable(self, error: Exception) -> HeadraceError:
         reason = " ".join(_DRAWING.sub(" ", str(error)).split())
         if _FULL.search(reason) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             return StoreFullError(store=self.uri, partition=self.partition, reason=reason)
-        return StoreUnavailableError(store=self.uri, reason=reason)
+        return explained(self.uri, self.storage_options, error)

@@ -7,6 +7,7 @@ import polars as pl
 
 from ...contract.errors import TableVersionGoneError
 from .commit_log import Commit, CommitLog, StoredFile
+from .patience import polars_options
 from .table_spec import WHOLE, TableSpec
 
 
@@ -62,7 +63,7 @@ class TableSnapshot:
             hive_partitioning=False,
             missing_columns="insert",
             extra_columns="ignore",
-            storage_options=dict(self.log.storage_options) or None,
+            storage_options=polars_options(self.log.storage_options),
         )
 
     def files(

@@ -212,3 +212,24 @@ def test_an_unknown_group_is_answered_with_the_nearest() -> None:
         found.group("houshold_spend")
     with pytest.raises(UnknownNameError, match="did you mean 'household_spend@1'"):
         found.group("household_spend@2")
+
+
+def test_of_two_versions_under_one_name_in_a_file_the_first_is_not_lost_silently(
+    write: Write,
+) -> None:
+    text = dedent(GROUP)
+    again = text[text.index("@feature_group") :].replace("{version}", "2")
+    write("versions.py", text + "\n\n" + again, team="acme", version=1)
+
+    with pytest.raises(DefinitionError, match=r"lines 27 and 39 define it.*file of its own"):
+        discover(["acme_features"])
+
+
+def test_two_versions_of_which_each_has_a_name_may_share_a_file(write: Write) -> None:
+    text = dedent(GROUP)
+    again = text[text.index("@feature_group") :].replace("{version}", "2")
+    write("versions.py", f"{text}\n\nfirst = big_spenders\n\n\n{again}", team="acme", version=1)
+
+    found = discover(["acme_features"]).groups
+
+    assert {("big_spenders", 1), ("big_spenders", 2)} <= found.keys()

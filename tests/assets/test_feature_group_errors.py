@@ -81,6 +81,24 @@ from headrace.tests.assets.changeable_declarations import (
             id="the name of a partition column",
         ),
         pytest.param(
+            {"schema": schema(user_id=int, Entity_Bucket=int)},
+            "schema Wrong.Entity_Bucket: the name is that of a partition column. "
+            "Choose another name",
+            id="the name of a partition column but for its case",
+        ),
+        pytest.param(
+            {"schema": schema(user_id=int, clicks=int, Clicks=int)},
+            "schema Wrong: 'Clicks' differs from 'clicks' in case alone, and Delta takes both for"
+            " one. Choose another name",
+            id="two names that differ in case alone",
+        ),
+        pytest.param(
+            {"schema": schema(user_id=int, Event_Timestamp=int)},
+            "schema Wrong.Event_Timestamp: 'Event_Timestamp' differs from 'event_timestamp' in case"
+            " alone, and Delta takes both for one. Choose another name",
+            id="a feature that is named as the event timestamp but for its case",
+        ),
+        pytest.param(
             {"schema": schema(user_id=int, quarantine_row=int)},
             "schema Wrong.quarantine_row: the name is that of a column of every quarantine. "
             "Choose another name",

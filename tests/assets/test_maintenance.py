@@ -1,10 +1,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from headrace.assets.maintenance import maintain
 from headrace.contract.errors import ReceiptUnreadableError, TableVersionGoneError
+from headrace.resources.offline.receipt_store import ReceiptStore
 from headrace.tests.assets.visits import DAYS, World, make_world, visits
 from headrace.tests.resources.offline.maintenance.scattering import scatter
 
@@ -50,8 +52,13 @@ def test_versions_that_stored_receipts_name_are_kept(world: World) -> None:
         world.materialize(world.week, DAYS[:1])
     receipts = Path(world.deployment.offline.root, "receipts")
     receipts.mkdir()
-    named = '{"tables": [{"group": "visitor_week@1", "table_version": 2, "document": "d"}]}'
+    named = (
+        '{"tables": [{"group": "visitor_week@1", "table_version": 2, "document": "d"}],'
+        ' "spine_parts": []}'
+    )
     (receipts / "abc.json").write_text(named)
+    offline = ReceiptStore(world.deployment.offline)
+    offline.write_spine("forgotten", pl.DataFrame({"user_id": [1]}))
 
     done = maintain(world.week, world.deployment, min_age=NOW)
 
@@ -59,6 +66,7 @@ def test_versions_that_stored_receipts_name_are_kept(world: World) -> None:
     assert done.kept.versions == {2: "named by a stored receipt"}
     assert done.vacuum is not None
     assert done.vacuum.files == 1
+    assert offline.spine("forgotten") is None
     assert table.snapshot(version=2).scan().collect()["seconds_7d"].to_list() == [3.0]
     with pytest.raises(TableVersionGoneError):
         table.snapshot(version=1).scan()

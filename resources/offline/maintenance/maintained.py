@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ....contract.errors import CommitConflictError
+from ..history import history_uri
 from ..history_refresh import HistoryRefresh, refresh_history
 from ..offline_table import OfflineTable
 from ..table_spec import TableKind
-from .checkpoint import checkpoint
+from .checkpoint import checkpoint, checkpoint_at
 from .compaction import TARGET_BYTES, Compaction, compact
 from .vacuum import MIN_AGE, Vacuum, vacuum
 
@@ -75,6 +76,8 @@ def maintain_table(
         # The history is copied from the files of partitions as they were committed: first.
         is_copied = table.spec.kind is TableKind.FEATURES and not dry_run
         history = _refreshed(table) if is_copied else None
+        if history is not None:
+            checkpoint_at(history_uri(table.snapshot()), table.log.storage_options)
         compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
         written = checkpoint(table, dry_run=dry_run)
         removed = (

@@ -162,6 +162,27 @@ def test_a_place_that_holds_something_is_refused_before_any_work(
             write_training_set(spine, "spend", store, out, on_rows=refuse)
 
 
+@pytest.mark.parametrize("name", ["spine.parquet", "spines/training.parquet", "spines/training"])
+def test_the_spine_is_never_replaced_or_added_to(
+    store: OfflineStore, spine: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "spines").mkdir()
+    SPINE.write_parquet(tmp_path / "spines" / "a.parquet")
+    asked = spine if name == spine.name else tmp_path / "spines"
+
+    with pytest.raises(InvalidArgumentError, match="is the spine's own place"):
+        write_training_set(asked, "spend", store, tmp_path / name)
+
+    assert_frame_equal(pl.read_parquet(asked), SPINE)
+
+
+def test_parts_hold_at_least_a_row(store: OfflineStore, spine: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match="rows_per_part: it is 0; give at least 1"):
+        write_training_set(spine, "spend", store, tmp_path / "set", rows_per_part=0)
+
+    assert left_behind(tmp_path) == []
+
+
 def test_a_spine_that_does_not_fit_leaves_nothing(store: OfflineStore, tmp_path: Path) -> None:
     berlin = SPINE.with_columns(pl.col("event_timestamp").dt.convert_time_zone("Europe/Berlin"))
 

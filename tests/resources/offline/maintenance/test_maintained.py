@@ -38,3 +38,4 @@ def test_maintenance_goes_on_when_an_earlier_one_refreshes_the_history_first(
     assert history is not None
     assert (done.history.covers, history.covers) == (2, 2)
     assert done.checkpoint == 2
+    assert Path(tmp_path, "history/spend/v1/_delta_log/_last_checkpoint").exists()
