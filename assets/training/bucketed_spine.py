@@ -56,7 +56,7 @@ def bucketed_spine(
         for bucket, (end, count) in enumerate(zip(ends, counts, strict=True))
         if count
     )
-    return list(threads.map(lambda part: _bucket(*part, keys), parts))
+    return list(threads.map(lambda part: _bucket(part[0], part[1], keys), parts))
 
 
 def _bucket(bucket: int, rows: pl.DataFrame, keys: Sequence[str]) -> SpineBucket:
