@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
 from ..contract.document import canonical_json, digest
@@ -30,5 +31,6 @@ def content_identity(rows: pl.DataFrame, *, code_version: str = "") -> str:
     """The identity of rows as they are, in any order; polars' next release may give another."""
     content = hashlib.sha256(f"{code_version} {rows.schema}".encode())
     if rows.width:
-        content.update(rows.hash_rows().sort().to_numpy().tobytes())
+        # numpy sorts whole numbers by vector instructions, several times faster than polars.
+        content.update(np.sort(rows.hash_rows().to_numpy()).data)
     return content.hexdigest()[:32]

@@ -14,7 +14,14 @@ from typing import Any, TypeAlias
 Cost: TypeAlias = dict[str, Any]
 
 _HERE = Path(__file__).parent
-_SETTINGS = {"TZ": "UTC", "FEAST_USAGE": "False", "FEAST_TELEMETRY": "False"}
+_SETTINGS = {
+    "TZ": "UTC",
+    "FEAST_USAGE": "False",
+    "FEAST_TELEMETRY": "False",
+    # Bytecode is there, as wherever something is installed; no warning is printed by thousands.
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONWARNINGS": "ignore",
+}
 _PACKAGES = ("polars", "deltalake", "duckdb", "pandera", "pyarrow")
 
 

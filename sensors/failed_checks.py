@@ -7,7 +7,6 @@ from typing import Literal, cast
 
 import dagster as dg
 from dagster._core.event_api import EventLogRecord
-from dagster._core.storage.event_log import SqlEventLogStorage
 
 from ..assets.factory.standing_checks import FRESHNESS
 from ..contract.document import digest
@@ -108,6 +107,9 @@ def _last_evaluations(
     instance: dg.DagsterInstance, after: int, newest: int
 ) -> tuple[list[EventLogRecord], int]:
     """The last evaluation of each check and partition since an event; and how far that goes."""
+    # Here, because whoever only loads definitions can do without all of SQLAlchemy and Alembic.
+    from dagster._core.storage.event_log import SqlEventLogStorage  # noqa: PLC0415
+
     wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=after)
     # What all of Dagster's storages inherit. SQLite's own looks through the databases of all runs,
     # though this kind of event stands in the common one, too.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from .sorted_rows import Positions
 
@@ -26,8 +27,9 @@ class Answers:
             schema: The features, by name, in order.
             height: How many rows the spine has.
         """
+        self._answered = np.zeros(height, np.bool_)
         self._columns: dict[str, _Column] = {
-            name: _Fixed(dtype, height)
+            name: _Fixed(dtype, self._answered)
             if dtype.is_numeric() or dtype.is_temporal()
             else _Pieces(dtype, height)
             for name, dtype in schema.items()
@@ -35,6 +37,7 @@ class Answers:
 
     def put(self, rows: Positions, found: pl.DataFrame, positions: Positions) -> None:
         """Say that the spine's rows have these rows of a frame, position by position."""
+        self._answered[rows] = True
         for name, column in self._columns.items():
             column.put(rows, found[name], positions)
 
@@ -52,27 +55,25 @@ class _Column(Protocol):
 class _Fixed:
     """A column of a type that an array holds."""
 
-    def __init__(self, dtype: pl.DataType, height: int) -> None:
-        self._dtype = dtype
+    def __init__(self, dtype: pl.DataType, answered: NDArray[np.bool_]) -> None:
+        self._dtype, self._answered = dtype, answered
         physical = pl.Series([], dtype=dtype).to_physical()
-        self._values = np.zeros(height, physical.to_numpy().dtype)
-        self._known = np.zeros(height, np.bool_)
+        self._values = np.zeros(len(answered), physical.to_numpy().dtype)
+        self._nulls: list[Positions] = []
 
     def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None:
         physical = found.to_physical()
         if physical.null_count():
-            known = physical.is_not_null().to_numpy()[positions]
+            self._nulls.append(rows[physical.is_null().to_numpy()[positions]])
             physical = physical.fill_null(0)
-            self._known[rows] = known
-        else:
-            self._known[rows] = True
         self._values[rows] = physical.to_numpy()[positions]
 
     def series(self) -> pl.Series:
         values = pl.Series(self._values).cast(self._dtype)
-        if self._known.all():
-            return values
-        return values.set(pl.Series(~self._known), None)
+        unknown = ~self._answered
+        for rows in self._nulls:
+            unknown[rows] = True
+        return values.set(pl.Series(unknown), None) if unknown.any() else values
 
 
 class _Pieces:

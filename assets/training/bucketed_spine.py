@@ -1,12 +1,14 @@
 """A spine sorted into entity buckets: once for all groups of one entity and number of buckets."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from ...resources.offline.entity_buckets import entity_buckets
+from ...resources.offline.row_order import row_order
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from .acceptance import Instants
 from .sorted_rows import Positions, entity_starts
@@ -36,26 +38,30 @@ class SpineBucket:
     codes: Positions
 
 
-def bucketed_spine(spine: pl.DataFrame, keys: Sequence[str], buckets: int) -> list[SpineBucket]:
+def bucketed_spine(
+    spine: pl.DataFrame, keys: Sequence[str], buckets: int, threads: Executor
+) -> list[SpineBucket]:
     """The buckets that the spine touches, in order; rows with a null key or time are in none."""
     rows = spine.select(*keys, EVENT_TIMESTAMP).with_row_index(_ROW).drop_nulls()
-    order = rows.select(pl.arg_sort_by(*keys)).to_series().to_numpy()
     counts = [rows.height]
     if buckets > 1:
         numbers = entity_buckets(rows, keys, buckets).to_numpy()
-        # A stable sort of small numbers takes linear time, and leaves the keys' order in each.
+        # A stable sort of small numbers takes linear time.
         small = numbers.astype(np.uint16) if buckets <= _SMALL else numbers
-        order = order[np.argsort(small[order], kind="stable")]
+        rows = rows[np.argsort(small, kind="stable")]
         counts = np.bincount(numbers, minlength=buckets).tolist()
-    rows, found, offset = rows[order], [], 0
-    for bucket, count in enumerate(counts):
-        if count:
-            found.append(_bucket(bucket, rows.slice(offset, count), keys))
-        offset += count
-    return found
+    ends = np.cumsum(counts).tolist()
+    parts = (
+        (bucket, rows.slice(end - count, count))
+        for bucket, (end, count) in enumerate(zip(ends, counts, strict=True))
+        if count
+    )
+    return list(threads.map(lambda part: _bucket(part[0], part[1], keys), parts))
 
 
 def _bucket(bucket: int, rows: pl.DataFrame, keys: Sequence[str]) -> SpineBucket:
+    order = row_order(rows, keys)
+    rows = rows if order is None else rows[order]
     starts = entity_starts([rows[name] for name in keys])
     lengths = np.diff(np.append(starts, rows.height))
     times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()

@@ -6,13 +6,17 @@ Every NaN counts as the same value, and -0.0 is not 0.0.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 
 from ...contract.document import canonical_json, digest
 from ...contract.errors import InvalidArgumentError
+
+_THREADS = ThreadPoolExecutor(min(os.cpu_count() or 1, 4))
 
 
 def content_hash(frame: pl.DataFrame) -> str:
@@ -39,7 +43,8 @@ class FrameDigest:
         for column in part.iter_columns():
             if column.name not in self._columns:
                 self._columns[column.name] = _ColumnDigest(column.name, column.dtype)
-            self._columns[column.name].update(column)
+        for _ in _THREADS.map(lambda name: self._columns[name].update(part[name]), part.columns):
+            pass
 
     def hashes(self) -> dict[str, str]:
         """The digest of each column's type and values, in the columns' order."""

@@ -39,7 +39,7 @@ def joined(
     """
     columns = [column for group in groups for column in group.columns.values()]
     check_spine(spine.schema, groups, columns)
-    joins = [GroupJoin(group, spine.height) for group in groups]
+    joins = list(_JOINERS.map(lambda group: GroupJoin(group, spine.height), groups))
     _answer(spine, joins)
     found: dict[str, pl.Series] = {}
     for join in joins:
@@ -60,7 +60,7 @@ def _answer(spine: pl.DataFrame, joins: Sequence[GroupJoin]) -> None:
     for join in joins:
         by = join.group.spec.entity.key_names, join.group.snapshot.buckets
         if by not in spines:
-            spines[by] = bucketed_spine(spine, *by)
+            spines[by] = bucketed_spine(spine, *by, _JOINERS)
     answered = [
         _JOINERS.submit(join.answer, bucket, _READERS)
         for join in joins

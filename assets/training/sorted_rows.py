@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ...resources.offline.row_order import row_order
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from .acceptance import Instants, Intervals
 
@@ -43,14 +44,14 @@ class SortedRows:
             keys: The names of the join keys.
         """
         rows = rows.rechunk()
-        found = cls._of(rows, None, keys)
-        if found.is_sorted:
-            return found
-        # Rows that arrived in time's order, as events do, need no comparison of times.
-        arrived = bool(np.all(found.times[1:] >= found.times[:-1]))
-        by = keys if arrived else [*keys, EVENT_TIMESTAMP]
-        order = rows.select(pl.arg_sort_by(*by, maintain_order=arrived)).to_series().to_numpy()
-        return cls._of(rows, order, keys)
+        order = row_order(rows, [*keys, EVENT_TIMESTAMP])
+        times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
+        columns = [rows[name] for name in keys]
+        if order is not None:
+            times, columns = times[order], [each.gather(pl.Series(order)) for each in columns]
+        starts = entity_starts(columns)
+        entities = pl.DataFrame([each.gather(pl.Series(starts)) for each in columns])
+        return cls(rows, order, times, entities, np.append(starts, rows.height))
 
     def positions(self, found: Positions) -> Positions:
         """Where rows that were found lie in `rows`."""
@@ -73,23 +74,6 @@ class SortedRows:
         found = np.where(known, found, -1)
         accepted = known & (self.times[found] >= intervals.oldest)
         return found, np.where(accepted, found, -1)
-
-    @property
-    def is_sorted(self) -> bool:
-        """Whether the rows are as this class says that they are."""
-        earlier = np.flatnonzero(self.times[1:] < self.times[:-1]) + 1
-        among = np.searchsorted(self.starts, earlier)
-        return _are_in_order(self.entities) and bool(np.all(self.starts[among] == earlier))
-
-    @classmethod
-    def _of(cls, rows: pl.DataFrame, order: Positions | None, keys: Sequence[str]) -> "SortedRows":
-        times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
-        columns = [rows[name] for name in keys]
-        if order is not None:
-            times, columns = times[order], [each.gather(pl.Series(order)) for each in columns]
-        starts = entity_starts(columns)
-        entities = pl.DataFrame([each.gather(pl.Series(starts)) for each in columns])
-        return cls(rows, order, times, entities, np.append(starts, rows.height))
 
 
 def entity_starts(keys: Sequence[pl.Series]) -> Positions:
@@ -128,14 +112,12 @@ def positions_of(asked: pl.DataFrame, entities: pl.DataFrame) -> Positions:
 
 def _last_until(times: Instants, begins: Positions, ends: Positions, until: Instants) -> Positions:
     """In each of some sorted slices the last position with time <= until; before it when none."""
-    found = begins - 1
-    longest = int((ends - begins).max(initial=0))
-    # Bits from the highest: as many rounds as the longest slice has binary digits.
-    for bit in reversed(range(longest.bit_length())):
-        probe = found + (1 << bit)
-        inside = probe < ends
-        early = times[np.where(inside, probe, 0)] <= until
-        found = np.where(inside & early, probe, found)
+    found, left = begins - 1, ends - begins + 1  # the answer is one of so many from there on
+    for _ in range(int(left.max(initial=1) - 1).bit_length()):
+        half = left >> 1
+        probe = found + half
+        np.copyto(found, probe, where=times[probe] <= until)
+        left -= half
     return found
 
 
@@ -143,11 +125,3 @@ def _comparable(values: pl.Series) -> NDArray[np.int64] | pl.Series:
     """Whole numbers and dates as an array, which is compared fastest; else the column itself."""
     physical = values.to_physical()
     return physical.to_numpy() if physical.dtype.is_integer() else values
-
-
-def _are_in_order(entities: pl.DataFrame) -> bool:
-    """Whether they are distinct, and sorted where the search relies on it."""
-    values = _comparable(entities.to_series()) if entities.width == 1 else None
-    if isinstance(values, np.ndarray):
-        return bool(np.all(values[1:] > values[:-1]))
-    return not entities.is_duplicated().any()

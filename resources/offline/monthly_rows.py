@@ -27,25 +27,27 @@ class MonthlyRows:
     history: History | None
     uncovered: frozenset[str]
     replaced: frozenset[str]
-    files: Mapping[tuple[str, int], list[tuple[str, str]]]
     opened: set[str] = field(default_factory=set)
+    _stored: Mapping[tuple[str, int], list[tuple[str, str]]] | None = None
 
     @classmethod
     def of(cls, snapshot: TableSnapshot) -> "MonthlyRows":
-        """Find the history and list the files; opens none of them."""
+        """Find the history; opens no file."""
         history = history_of(snapshot)
         covers = -1 if history is None else history.covers
         uncovered = frozenset(
             key for key, commit in snapshot.commits.items() if commit.version > covers
         )
         replaced = uncovered & snapshot.log.newest(covers).keys()
-        return cls(snapshot, history, uncovered, replaced, _files(snapshot))
+        return cls(snapshot, history, uncovered, replaced)
 
     @property
     def file_count(self) -> int:
         """How many files the whole table would be read from."""
-        tail = (key for files in self.files.values() for key, _ in files)
         cells = len(self.history.cells) if self.history else 0
+        if not self.uncovered:
+            return cells
+        tail = (key for files in self._listed().values() for key, _ in files)
         return cells + sum(key in self.uncovered for key in tail)
 
     def read(
@@ -68,8 +70,16 @@ class MonthlyRows:
         return self._read(self._files(month, bucket, tail), columns)
 
     def _files(self, month: str, bucket: int, partitions: Collection[str]) -> list[str]:
-        stored = self.files.get((month, bucket), [])
+        if not partitions:
+            return []
+        stored = self._listed().get((month, bucket), [])
         return [uri for partition, uri in stored if partition in partitions]
+
+    def _listed(self) -> Mapping[tuple[str, int], list[tuple[str, str]]]:
+        """The table's files: thousands, which a history that covers all partitions spares."""
+        if self._stored is None:
+            self._stored = _files(self.snapshot)
+        return self._stored
 
     def _read(self, uris: list[str], columns: Sequence[str]) -> pl.DataFrame:
         self.opened.update(uris)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import RLock
 
@@ -27,6 +28,7 @@ _CUTS: Mapping[str, Partitioning | KeyedPartitions] = {
     KeyedPartitions().column: KeyedPartitions(),
 }
 _FEATURE_TABLE = re.compile(r"features/(?P<name>[^/]+)/v(?P<version>[0-9]+)")
+_LOGS_AT_ONCE = 4  # reading one waits for the store, more than it works
 
 
 class OfflineStore:
@@ -115,9 +117,11 @@ class OfflineStore:
             StoreUnavailableError: The store cannot be read.
         """
         groups: dict[str, dict[int, FeatureGroupSpec]] = {}
-        for path in self._feature_tables():
-            log = self._log(path)
-            document = log.document(log.refresh())
+        logs = [self._log(path) for path in self._feature_tables()]
+        with ThreadPoolExecutor(_LOGS_AT_ONCE) as threads:
+            newest = list(threads.map(CommitLog.refresh, logs))
+        for log, version in zip(logs, newest, strict=True):
+            document = log.document(version)
             if document is not None:
                 group = decode_document(document)
                 groups.setdefault(group.name, {})[group.version] = group

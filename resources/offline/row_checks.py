@@ -11,6 +11,7 @@ from ...contract.errors import (
 )
 from ...contract.partitions import Partitioning, Window
 from .dtypes import refusal_by_delta
+from .row_order import row_order
 from .table_spec import WHOLE, KeyedPartitions, TableKind, TableSpec
 
 
@@ -29,7 +30,7 @@ def checked(spec: TableSpec, partition: str, frame: pl.DataFrame) -> pl.DataFram
     rows = frame.select(spec.schema.names())
     if spec.key:
         return _sorted_by_key(spec, partition, rows)
-    return rows.sort(spec.order, maintain_order=True) if spec.order else rows
+    return _sorted(rows, spec.order)
 
 
 def refused_rows(
@@ -138,7 +139,7 @@ def _sorted_by_key(spec: TableSpec, partition: str, rows: pl.DataFrame) -> pl.Da
         return rows
     # One instant for all rows, as membership has shown: a sort by one column costs half.
     is_one_instant = spec.stamped_at_end and isinstance(spec.partitioning, Partitioning)
-    ordered = rows.sort(spec.key if is_one_instant else spec.order)
+    ordered = _sorted(rows, spec.key if is_one_instant else spec.order)
     # The rows are sorted by exactly these columns, so equal ones are neighbours.
     same = pl.all_horizontal(pl.col(name).eq(pl.col(name).shift(1)) for name in spec.order)
     repeated = ordered.select(same.fill_null(value=False).sum()).item()
@@ -151,6 +152,15 @@ def _sorted_by_key(spec: TableSpec, partition: str, rows: pl.DataFrame) -> pl.Da
             problem="repeat a key",
         )
     return ordered
+
+
+def _sorted(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
+    if not by:
+        return rows
+    if any(rows[name].null_count() for name in by):
+        return rows.sort(by, maintain_order=True)
+    order = row_order(rows, by)
+    return rows if order is None else rows[order]
 
 
 def _increases(rows: pl.DataFrame, order: tuple[str, ...]) -> bool:

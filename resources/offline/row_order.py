@@ -1,0 +1,81 @@
+"""The order of rows by some columns: of whole numbers several times faster than a general sort.
+
+A number and its row's position are packed into one integer. numpy sorts those by vector
+instructions, and nothing has to be looked up while they are compared.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+_BITS = 63  # of a signed integer that is not negative
+
+
+def row_order(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64] | None:
+    """The positions of the rows in ascending order of some columns; `None`: they lie in it.
+
+    Ties stay in their order.
+
+    Args:
+        rows: Without nulls in these columns.
+        by: The first decides before the second.
+    """
+    numbers = [_numbers(rows[name]) for name in by]
+    whole = [each for each in numbers if each is not None]
+    order = None
+    if len(whole) == len(by):
+        if _are_in_order(whole):
+            return None
+        order = _sorted(whole)
+    if order is None:
+        order = _sorted_by_polars(rows, by)
+    return None if bool(np.all(order[1:] > order[:-1])) else order
+
+
+def _sorted_by_polars(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64]:
+    order = rows.select(pl.arg_sort_by(*by, maintain_order=True)).to_series()
+    return order.cast(pl.Int64).to_numpy()
+
+
+def _numbers(values: pl.Series) -> NDArray[np.int64] | None:
+    """Whole numbers of 64 bits that compare as the values do; `None`: there are none."""
+    if not (values.dtype.is_integer() or values.dtype.is_temporal()):
+        return None
+    physical = values.to_physical()
+    if physical.dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        return None
+    return physical.cast(pl.Int64).to_numpy()
+
+
+def _are_in_order(columns: Sequence[NDArray[np.int64]]) -> bool:
+    """Whether no row comes before the one above it; the first column decides first."""
+    after: NDArray[np.bool_] | bool = True
+    for numbers in reversed(columns):
+        after = (numbers[1:] > numbers[:-1]) | ((numbers[1:] == numbers[:-1]) & after)
+    return bool(np.all(after))
+
+
+def _sorted(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
+    """The positions by the columns; `None` if values of one differ too much to be packed."""
+    order: NDArray[np.int64] | None = None
+    for numbers in reversed(columns):  # each keeps what those before it did among its ties
+        if order is None and bool(np.all(numbers[1:] >= numbers[:-1])):
+            continue  # events, for one, arrive in time's order
+        step = _sorted_by(numbers if order is None else numbers[order])
+        if step is None:
+            return None
+        order = step if order is None else order[step]
+    return order
+
+
+def _sorted_by(numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    least, bits = int(numbers.min()), (len(numbers) - 1).bit_length()
+    if (int(numbers.max()) - least).bit_length() + bits > _BITS:
+        return None
+    packed = (numbers - least) << bits
+    packed |= np.arange(len(packed))
+    packed.sort()
+    packed &= (1 << bits) - 1
+    return packed
