@@ -16,7 +16,8 @@ from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.references import parse_reference
 from ..contract.rows import to_microseconds
 from .admission import Admission
-from .contracts import ServedGroup, ServedService, Snapshot, load
+from .catalogue_reading import load
+from .contracts import ServedGroup, ServedService, Snapshot
 from .lookup import Lookup
 from .observing import UNOBSERVED, Observer
 from .query import Query, checked_query, malformed, parse_query
