@@ -104,7 +104,7 @@ class Handler:
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
         for tally in answer.tallies:
-            self._observer.rows(*tally)
+            self._observer.rows(tally)
         return answer.body
 
     def get_contract(self, raw: bytes) -> Reading[bytes]:

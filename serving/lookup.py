@@ -8,7 +8,6 @@ is legal protobuf.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from ..contract.errors import InvalidArgumentError, TooLargeError
 from ..contract.keys import online_key
@@ -17,6 +16,7 @@ from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.status import is_stale
 from ..contract.varint import CONTINUES, varint
 from .contracts import Selection, ServedGroup
+from .observing import Tally
 from .query import Query
 from .reading import UNREAD, Copies, Keys, Values
 from .settings import Limits
@@ -49,23 +49,7 @@ class Answer:
 
     body: bytes
     doubtful: bool
-    tallies: "Sequence[Tally]"
-
-
-class Tally(NamedTuple):
-    """How many rows of a group an answer has, by their status.
-
-    Attributes:
-        group: `name@version`.
-        oldest_age_seconds: Of the rows that it has; `None` when there are none.
-    """
-
-    group: str
-    present: int
-    not_found: int
-    stale: int
-    error: int
-    oldest_age_seconds: float | None
+    tallies: Sequence[Tally]
 
 
 class Lookup:
