@@ -5,6 +5,9 @@ import socket
 
 from ..contract.errors import InvalidArgumentError, PortTakenError
 
+UNIX = "unix:"
+"""How an address begins that is a path; only the feature server has such."""
+
 _MAX_PORT = 65535
 
 

@@ -1,18 +1,19 @@
-"""What processes of one home tell each other: who runs `up`, where the feature server answers."""
+"""What processes of one home tell each other: who runs `up`, where feature servers answer."""
 
 import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from ..contract.document import digest
 from ..contract.environment import Environment
 from ..contract.errors import HomeInUseError
 
 _LOCK = "up.lock"
-_SERVER = "server.json"
+_SERVERS = "servers"
 
 
 @contextmanager
@@ -36,37 +37,50 @@ def home_lock(home: Path) -> Iterator[None]:
 
 @contextmanager
 def announced_server(environment: Environment, address: str) -> Iterator[None]:
-    """Record where this home's feature server answers, so that `lookup` needs no address."""
-    home = environment.home
-    record = home / _SERVER
-    temporary = record.with_name(f"{_SERVER}.{os.getpid()}")
-    temporary.write_text(
-        json.dumps({"address": address, "pid": os.getpid(), "reads": _reads(environment)})
-    )
-    temporary.replace(record)
-    try:
-        yield
-    finally:
-        if server_record(home).get("pid") == os.getpid():
+    """Record where a feature server of this home answers, so that `lookup` needs no address.
+
+    Several servers may be announced. The kernel's lock on the record says that it holds: it is
+    given up however the process ends.
+    """
+    folder = environment.home / _SERVERS
+    folder.mkdir(parents=True, exist_ok=True)
+    record = folder / f"{os.getpid()}-{digest(address.encode())[:8]}.json"
+    temporary = record.with_suffix(".new")
+    with temporary.open("w") as announcement:
+        fcntl.flock(announcement, fcntl.LOCK_EX)
+        json.dump({"address": address, "reads": _reads(environment)}, announcement)
+        announcement.flush()
+        temporary.replace(record)
+        try:
+            yield
+        finally:
             record.unlink(missing_ok=True)
 
 
-def server_address(environment: Environment) -> str | None:
-    """Where this home's feature server was last announced; it may have died since.
+def server_addresses(environment: Environment) -> list[str]:
+    """Where feature servers of this home are announced by processes that live, newest first.
 
     One that reads another online store or namespace is not this environment's.
     """
-    record = server_record(environment.home)
-    return record.get("address") if record.get("reads") == _reads(environment) else None
+    found: list[tuple[int, str]] = []
+    for record in (environment.home / _SERVERS).glob("*.json"):
+        with suppress(FileNotFoundError), record.open() as announcement:
+            if _is_held(announcement):
+                said = json.load(announcement)
+                if said["reads"] == _reads(environment):
+                    found.append((record.stat().st_mtime_ns, said["address"]))
+            else:
+                record.unlink(missing_ok=True)
+    return [address for _, address in sorted(found, reverse=True)]
 
 
-def server_record(home: Path) -> dict:
-    """What the announcing process wrote; empty when no server was announced."""
+def _is_held(announcement: IO[str]) -> bool:
+    # Shared, so that two readers do not take each other for the one who announced.
     try:
-        record: dict = json.loads((home / _SERVER).read_text())
-    except FileNotFoundError:
-        return {}
-    return record
+        fcntl.flock(announcement, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _reads(environment: Environment) -> str:

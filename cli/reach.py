@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..contract.environment import Environment
-from .addresses import host_and_port
+from .addresses import UNIX, host_and_port
 from .children import Children
-from .home import server_address
+from .home import server_addresses
 from .options import BIND
 from .services import start_feature_server
 
@@ -25,8 +25,8 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
         StoreUnavailableError: The embedded Valkey does not start.
         ServiceFailedError: A feature server does not start.
     """
-    announced = asked or server_address(environment)
-    if announced is not None and (asked or listens(announced)):
+    announced = asked or listening_server(environment)
+    if announced is not None:
         yield announced
     elif environment.redis is None and not (environment.home / "valkey").exists():
         yield BIND
@@ -35,8 +35,19 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
             yield address
 
 
+def listening_server(environment: Environment) -> str | None:
+    """The newest feature server of this home that accepts connections."""
+    return next((address for address in server_addresses(environment) if listens(address)), None)
+
+
 def listens(address: str) -> bool:
-    """Whether anything accepts connections at `HOST:PORT`."""
+    """Whether anything accepts connections at `HOST:PORT` or `unix:/PATH`."""
+    if address.startswith(UNIX):
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(1)
+            probe.connect(address.removeprefix(UNIX))
+            return True
+        return False
     with suppress(OSError), socket.create_connection(host_and_port(address, option="--server"), 1):
         return True
     return False

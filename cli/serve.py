@@ -6,78 +6,39 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from .addresses import free_port, host_and_port, require_free_port
+from ..contract.errors import PortTakenError
+from ..serving.flags import FLAGS
+from .addresses import UNIX, free_port, host_and_port, require_free_port
 from .children import answer_to_signals
 from .home import announced_server
-from .options import Rest
+from .reach import listens
 
 _TLS, _SETTINGS = "TLS", "Settings"
-Bind: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--bind",
-        metavar="HOST:PORT",
-        help="Where the feature server listens.",
-        show_default="127.0.0.1:50051",
-    ),
-]
-TransportName: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--transport",
-        metavar="auto|lean|aio",
-        help="lean is fast and needs this grpcio's private parts, aio its public ones alone;"
-        " auto takes lean where it works.",
-        show_default="auto",
-    ),
-]
-Workers: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        metavar="N",
-        min=1,
-        help="Processes that serve, which share the port; one that ends is replaced.",
-        show_default="1",
-    ),
-]
-MetricsAddress: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--metrics",
-        metavar="HOST:PORT",
-        help="Where it shows metrics and health over HTTP, without features.",
-    ),
-]
-Certificate: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-cert",
-        metavar="FILE",
-        rich_help_panel=_TLS,
-        help="A PEM file: the server's certificate chain; without it, plaintext is spoken"
-        " (HEADRACE_TLS_CERT).",
-    ),
-]
-Key: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-key",
-        metavar="FILE",
-        rich_help_panel=_TLS,
-        help="A PEM file: the certificate's private key (HEADRACE_TLS_KEY).",
-    ),
-]
-ClientAuthority: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-client-ca",
-        metavar="FILE",
-        rich_help_panel=_TLS,
-        help="A PEM file: who vouches for callers, which then need a certificate"
-        " (HEADRACE_TLS_CLIENT_CA).",
-    ),
-]
+_PURPOSE = "the feature server"
+
+
+def _flag(setting: str, panel: str | None = None) -> typer.models.OptionInfo:
+    """The option that sets what a flag of `python -m headrace.serving` sets."""
+    flag = FLAGS[setting]
+    help_text = f"{flag.help[0].upper()}{flag.help[1:]}."
+    made: typer.models.OptionInfo = typer.Option(
+        flag.written,
+        metavar=flag.metavar,
+        help=help_text,
+        rich_help_panel=panel,
+        show_default=False,
+    )
+    return made
+
+
+Bind: TypeAlias = Annotated[str | None, _flag("bind")]
+TransportName: TypeAlias = Annotated[str | None, _flag("transport")]
+Workers: TypeAlias = Annotated[str | None, _flag("workers")]
+Rest: TypeAlias = Annotated[str | None, _flag("rest.bind")]
+MetricsAddress: TypeAlias = Annotated[str | None, _flag("metrics.bind")]
+Certificate: TypeAlias = Annotated[str | None, _flag("tls.certificate", _TLS)]
+Key: TypeAlias = Annotated[str | None, _flag("tls.key", _TLS)]
+ClientAuthority: TypeAlias = Annotated[str | None, _flag("tls.client_ca", _TLS)]
 ConfigFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -127,7 +88,7 @@ def serve(
     flags = {
         "bind": bind,
         "transport": transport,
-        "workers": None if workers is None else str(workers),
+        "workers": workers,
         "rest.bind": rest,
         "metrics.bind": metrics,
         "tls.certificate": tls_cert,
@@ -140,20 +101,31 @@ def serve(
         return
     answer_to_signals()
     environment, settings = configuration.environment, configuration.settings
-    address = _with_port(settings.bind)
-    require_free_port(address, purpose="the feature server", option="--bind")
+    address = _free_address(settings.bind)
     begin_logging(settings.log)
     with ExitStack() as stack:
         if environment.redis is None:
-            from ..resources.online.local_valkey import LocalValkey
+            from .embedded_store import kept_valkey
 
-            stack.enter_context(LocalValkey(environment))
+            stack.enter_context(kept_valkey(environment))
         stack.enter_context(announced_server(environment, address))
         given = {**flags, "bind": address}
         serve_until_stopped(replace(settings, bind=address), given, config)
 
 
-def _with_port(bind: str) -> str:
-    """The address with a free port in place of port 0, so that it can be announced."""
+def _free_address(bind: str) -> str:
+    """An address that nothing listens on; port 0 becomes a free one, so that it can be announced.
+
+    Raises:
+        PortTakenError: Something listens there.
+        InvalidArgumentError: It is no address.
+    """
+    if bind.startswith(UNIX):
+        address = f"{UNIX}{Path(bind.removeprefix(UNIX)).absolute()}"
+        if listens(address):
+            raise PortTakenError(address=address, purpose=_PURPOSE, option="--bind")
+        return address
     host, port = host_and_port(bind, option="--bind")
-    return bind if port else f"{bind.removesuffix('0')}{free_port(host)}"
+    address = bind if port else f"{bind.removesuffix('0')}{free_port(host)}"
+    require_free_port(address, purpose=_PURPOSE, option="--bind")
+    return address

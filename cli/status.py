@@ -163,11 +163,13 @@ def _store(environment: "Environment", trouble: StoreError | None) -> dict:
 def _server(environment: "Environment") -> dict:
     """Where the feature server of this home was announced, and whether it answers."""
     from ..serving.client import FeatureClient
-    from .home import server_address
+    from .home import server_addresses
+    from .reach import listening_server
 
-    address = server_address(environment)
-    if address is None:
+    announced = server_addresses(environment)
+    if not announced:
         return {"address": None, "answers": False}
+    address = listening_server(environment) or announced[0]
     try:
         with FeatureClient(address) as client:
             client.list_feature_groups()

@@ -57,12 +57,16 @@ class Pick:
 
 
 class LaidOut:
-    """Rows of one form."""
+    """Rows of one form.
+
+    Attributes:
+        lines: Their bytes as far as the layout describes them, one row per line.
+    """
 
     def __init__(self, layout: Layout, places: Places, rows: Matrix, raw: Sequence[bytes]) -> None:
         """Keep them; `places` are theirs among all rows."""
         self.codec, self.places = layout.codec, places
-        self._layout, self._rows = layout, rows
+        self.layout, self.lines = layout, rows
         self._tails = (
             None
             if layout.is_whole
@@ -72,11 +76,11 @@ class LaidOut:
     def enter(self, heads: "Heads") -> None:
         """Enter what these rows say of themselves."""
         heads.found[self.places] = heads.readable[self.places] = True
-        heads.event_timestamps[self.places] = self._layout.event_timestamps(self._rows)
-        heads.generations[self.places] = self._layout.generations(self._rows)
-        heads.table_versions[self.places] = self._layout.table_versions(self._rows)
+        heads.event_timestamps[self.places] = self.layout.event_timestamps(self.lines)
+        heads.generations[self.places] = self.layout.generations(self.lines)
+        heads.table_versions[self.places] = self.layout.table_versions(self.lines)
         heads.statuses[self.places] = (
-            self._layout.statuses(self._rows)
+            self.layout.statuses(self.lines)
             if self._tails is None
             else [tail.status for tail in self._tails]
         )
@@ -87,7 +91,7 @@ class LaidOut:
 
     def numbers(self, pick: Pick) -> npt.NDArray[np.float64]:
         """The picked values as float64 (rows × features), all numeric; anything where null."""
-        found = self._layout.numbers(self._rows)
+        found = self.layout.numbers(self.lines)
         if pick.is_whole:
             return found
         if not found.size:  # the schema has no number yet
@@ -99,11 +103,11 @@ class LaidOut:
         field, position = self.codec.places[feature]
         if self.codec.features[feature].dtype not in FIXED:
             return None
-        return self._layout.column(self._rows, field, position)
+        return self.layout.column(self.lines, field, position)
 
     def _nulls(self) -> Flags | None:
         if self._tails is None:
-            return self._layout.nulls(self._rows)
+            return self.layout.nulls(self.lines)
         size = bitmap_size(self.codec)
         bitmaps = b"".join(tail.null_bitmap[:size].ljust(size, b"\0") for tail in self._tails)
         matrix = np.frombuffer(bitmaps, np.uint8).reshape(-1, size)

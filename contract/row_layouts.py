@@ -4,7 +4,7 @@ The wire form is canonical (`rows`), so that only four things move a field: the 
 table version is, and, behind the values, whether there are a null bitmap and a status.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -63,12 +63,11 @@ class Layout:
         self.codec, self.form = codec, form
         self.is_whole = codec.is_fixed
         self._tells: list[tuple[int, int, int]] = []
-        self.size = 0
+        self.size = self._version_at = self._bitmap_at = self._status_at = 0
         self._head()
         self._fields = {
             name: self._field(name, count) for name, count in codec.counts.items() if name in _FIXED
         }
-        self._bitmap_at = self._status_at = 0
         if form.has_bitmap:
             self._tell(_NULL_BITMAP, bitmap_size(codec))
             self._bitmap_at = self._skip(bitmap_size(codec))
@@ -130,6 +129,24 @@ class Layout:
         if not blocks:
             return np.empty((len(rows), 0))
         return np.concatenate(blocks, axis=1, dtype=np.float64, casting="unsafe")
+
+    def bytes_of(self, values: Iterable[tuple[str, int]]) -> npt.NDArray[np.intp]:
+        """Where the order lies, the table version, then these values: by field and position."""
+        spans = [(1, 8), (10, 4), (self._version_at, self.form.version_width)]
+        for field, position in values:
+            at, dtype, _ = self._fields[field]
+            width = np.dtype(dtype).itemsize
+            spans.append((at + position * width, width))
+        return np.concatenate([np.arange(at, at + width) for at, width in spans])
+
+    def blank(self, nulls: npt.NDArray[np.bool_]) -> Matrix:
+        """Rows of this form, where `is_whole`: zeros, and null as these say (rows × features)."""
+        rows = np.zeros((len(nulls), self.size), np.uint8)
+        rows[:, self._places] = self._expected
+        if self.form.has_bitmap:
+            bitmaps = np.packbits(nulls, axis=1, bitorder="little")
+            rows[:, self._bitmap_at : self._bitmap_at + bitmap_size(self.codec)] = bitmaps
+        return rows
 
     def _head(self) -> None:
         for tag, width in zip(_ORDER_TAGS, (8, 4), strict=True):

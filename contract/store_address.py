@@ -18,6 +18,7 @@ from .errors import InvalidArgumentError
 
 _SENTINEL = frozenset({"redis+sentinel", "rediss+sentinel"})
 _CLUSTER = frozenset({"redis+cluster", "rediss+cluster"})
+_ONE_SERVER = frozenset({"redis", "rediss", "unix"})
 _SENTINEL_PORT = 26379
 _SERVER_PORT = 6379
 _OPTIONS = ("sentinel_username", "sentinel_password")
@@ -117,6 +118,39 @@ def shown_address(url: str) -> str:
     """Where a store is, without user, password and options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def printed_address(url: str) -> str:
+    """The URL without the passwords in it: what else it says is needed to use it."""
+    parts = urlsplit(url)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    options = [
+        option for option in parts.query.split("&") if "password" not in option.partition("=")[0]
+    ]
+    location = f"{credentials.partition(':')[0]}{at}{hosts}".removeprefix("@")
+    return parts._replace(netloc=location, query="&".join(options)).geturl()
+
+
+def require_store_address(url: str) -> None:
+    """See to it that a URL is one of those that a store can have.
+
+    Raises:
+        InvalidArgumentError: It is not.
+    """
+    if cluster_address(url) is not None or sentinel_address(url) is not None:
+        return
+    parts = urlsplit(url)
+    try:
+        is_right = parts.path.startswith("/") if parts.scheme == "unix" else parts.port != 0
+    except ValueError:
+        is_right = False
+    if parts.scheme not in _ONE_SERVER or not is_right:
+        raise _refused(
+            url,
+            "it cannot be used",
+            "write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH,"
+            " redis+sentinel://HOST:PORT/SERVICE or redis+cluster://HOST:PORT",
+        )
 
 
 def _read(parts: SplitResult, service: str, database: int) -> SentinelAddress:

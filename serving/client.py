@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -22,8 +21,10 @@ from .streamed import StreamedAnswer
 from .streams import AsyncFeatureStream, FeatureStream
 
 
-class FeatureClient:
-    """Looks features up from any thread; close it, or use it as a context manager."""
+class _Client:
+    """What both clients are made of."""
+
+    _library: Any  # grpc or grpc.aio
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class FeatureClient:
             InvalidArgumentError: An argument is none that there is.
         """
         self._connections = Connections(
-            grpc,
+            self._library,
             server,
             timeout=timeout,
             channels=channels,
@@ -62,6 +63,12 @@ class FeatureClient:
         )
         self._conversation = Conversation(server)
 
+
+class FeatureClient(_Client):
+    """Looks features up from any thread; close it, or use it as a context manager."""
+
+    _library = grpc
+
     def get_online_features(
         self,
         features: Asked | Iterable[Asked] | None = None,
@@ -70,6 +77,7 @@ class FeatureClient:
         feature_service: str | None = None,
         max_age: timedelta | None = None,
         stale: Stale = "null",
+        project: bool = False,
     ) -> OnlineFeatures:
         """Look up feature values of entities.
 
@@ -80,13 +88,21 @@ class FeatureClient:
             feature_service: The name of a feature service, instead of features.
             max_age: Rows older than this are STALE even within their TTL.
             stale: Whether values of STALE rows are hidden (`null`, as in training) or kept.
+            project: Whether the server cuts the features asked for out of its rows. The result is
+                the same; less is sent and decoded here, and the server does more. Rows of answers
+                that would be longer than its limit of a message are always cut.
 
         Raises:
             RequestError: The request cannot be answered as asked; the message says why.
             ServerError: The server did not answer; the call may be repeated.
         """
         question = Question.of(
-            features, feature_service, entities=entities, max_age=max_age, stale=stale
+            features,
+            feature_service,
+            entities=entities,
+            max_age=max_age,
+            stale=stale,
+            project=project,
         )
         return self._run(self._conversation.look_up(question))
 
@@ -98,6 +114,7 @@ class FeatureClient:
         feature_service: str | None = None,
         max_age: timedelta | None = None,
         stale: Stale = "null",
+        project: bool = False,
     ) -> Iterator[StreamedAnswer]:
         """Look up the same features for many batches of entities over one call, in their order.
 
@@ -109,7 +126,9 @@ class FeatureClient:
             InvalidArgumentError: The features are none that can be asked for.
             ServerError: The server did not answer within the client's timeout.
         """
-        question = Question.of(features, feature_service, entities={}, max_age=max_age, stale=stale)
+        question = Question.of(
+            features, feature_service, entities={}, max_age=max_age, stale=stale, project=project
+        )
         stream = FeatureStream(self._connections, self._conversation, self._run)
         return stream.answers(question, entities)
 
@@ -152,12 +171,7 @@ class FeatureClient:
         """This client."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connection."""
         self.close()
 
@@ -182,30 +196,10 @@ class FeatureClient:
             time.sleep(pause)
 
 
-class AsyncFeatureClient:
+class AsyncFeatureClient(_Client):
     """`FeatureClient` for asyncio; made, used and closed within one running event loop."""
 
-    def __init__(
-        self,
-        server: str,
-        *,
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        channels: int = 1,
-        credentials: grpc.ChannelCredentials | None = None,
-        caller: str | None = None,
-        retries: float = DEFAULT_RETRIES,
-    ) -> None:
-        """Name the server; as `FeatureClient`."""
-        self._connections = Connections(
-            grpc.aio,
-            server,
-            timeout=timeout,
-            channels=channels,
-            credentials=credentials,
-            caller=caller,
-            retries=retries,
-        )
-        self._conversation = Conversation(server)
+    _library = grpc.aio
 
     async def get_online_features(
         self,
@@ -215,10 +209,16 @@ class AsyncFeatureClient:
         feature_service: str | None = None,
         max_age: timedelta | None = None,
         stale: Stale = "null",
+        project: bool = False,
     ) -> OnlineFeatures:
         """Look up feature values of entities; as `FeatureClient.get_online_features`."""
         question = Question.of(
-            features, feature_service, entities=entities, max_age=max_age, stale=stale
+            features,
+            feature_service,
+            entities=entities,
+            max_age=max_age,
+            stale=stale,
+            project=project,
         )
         return await self._run(self._conversation.look_up(question))
 
@@ -230,9 +230,12 @@ class AsyncFeatureClient:
         feature_service: str | None = None,
         max_age: timedelta | None = None,
         stale: Stale = "null",
+        project: bool = False,
     ) -> AsyncIterator[StreamedAnswer]:
         """Look up many batches over one call; as `FeatureClient.stream_online_features`."""
-        question = Question.of(features, feature_service, entities={}, max_age=max_age, stale=stale)
+        question = Question.of(
+            features, feature_service, entities={}, max_age=max_age, stale=stale, project=project
+        )
         stream = AsyncFeatureStream(self._connections, self._conversation, self._run)
         return stream.answers(question, entities)
 
@@ -261,12 +264,7 @@ class AsyncFeatureClient:
         """This client."""
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the connection."""
         await self.close()
 

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from ..contract.clock import recorded_clock
 from ..contract.environment import Environment
 from ..contract.errors import InvalidArgumentError
-from ..contract.store_address import shown_address
+from ..contract.store_address import printed_address, require_store_address
 from .flags import FLAGS
 from .option_values import bare_type, is_table, read_value, spelled
 from .settings import DEFAULT_BIND, Settings, StoreSettings
@@ -88,7 +88,7 @@ class Configuration:
                 lines += ["", f"[{table}]"]
             value, origin = chosen.value, chosen.origin
             if name == "redis":
-                value = shown_address(self.environment.redis_url)
+                value = printed_address(self.environment.redis_url)
             lines.append(f"{f'{field} = {spelled(value)}':<40}  # {origin}")
         return "\n".join(lines) + "\n"
 
@@ -111,8 +111,8 @@ def configure(
         file: A TOML file, if one was named.
 
     Raises:
-        InvalidArgumentError: A file cannot be read, a name is of no setting, or a value of another
-            type than its setting.
+        InvalidArgumentError: A file cannot be read, a name is of no setting, a value of another
+            type than its setting, or the online store's URL is none that there is.
         ClockConflictError: `HEADRACE_CLOCK` differs from the one recorded in the home.
     """
     known = {option.name: option for option in options()}
@@ -131,6 +131,7 @@ def configure(
             "HEADRACE_NAMESPACE": str(chosen["namespace"].value),
         }
     )
+    require_store_address(environment.redis_url)
     environment.clock()
     settings = _settings(environment, said)
     return Configuration(environment, settings, _shown(chosen, settings))

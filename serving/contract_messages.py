@@ -1,6 +1,7 @@
 """Feature groups as the proto spells them, written by the server and read by the clients."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ..contract.feature_group import (
@@ -29,20 +30,7 @@ def contract_message(
             pb.JoinKey(name=key.name, data_type=f"DATA_TYPE_{key.dtype.name}")
             for key in spec.entity.join_keys
         ],
-        schemas=[
-            pb.RowSchema(
-                features=[
-                    pb.Feature(
-                        name=feature.name,
-                        data_type=f"DATA_TYPE_{feature.dtype.name}",
-                        nullable=feature.nullable,
-                        description=feature.description,
-                    )
-                    for feature in schema
-                ]
-            )
-            for schema in spec.all_schemas
-        ],
+        schemas=[schema_message(schema) for schema in spec.all_schemas],
         description=spec.description,
         owners=spec.owners,
         online=spec.online or "",
@@ -52,6 +40,21 @@ def contract_message(
     if spec.ttl is not None:
         message.ttl.FromTimedelta(spec.ttl)
     return message
+
+
+def schema_message(features: Iterable[FeatureSpec]) -> pb.RowSchema:
+    """What a client has to know to decode rows of these features."""
+    return pb.RowSchema(
+        features=[
+            pb.Feature(
+                name=feature.name,
+                data_type=f"DATA_TYPE_{feature.dtype.name}",
+                nullable=feature.nullable,
+                description=feature.description,
+            )
+            for feature in features
+        ]
+    )
 
 
 def service_message(spec: FeatureServiceSpec, service_id: str) -> pb.FeatureServiceContract:
@@ -103,15 +106,7 @@ class GroupContract:
 
 def group_contract(message: pb.FeatureGroupContract) -> GroupContract:
     """The contract that a message describes."""
-    schemas = [
-        tuple(
-            FeatureSpec(
-                feature.name, DType(feature.data_type), feature.nullable, feature.description
-            )
-            for feature in schema.features
-        )
-        for schema in message.schemas
-    ]
+    schemas = [_features(schema) for schema in message.schemas]
     return GroupContract(
         name=message.name,
         version=message.version,
@@ -126,4 +121,16 @@ def group_contract(message: pb.FeatureGroupContract) -> GroupContract:
         live=message.live,
         description=message.description,
         owners=tuple(message.owners),
+    )
+
+
+def projected_contract(contract: GroupContract, projection: pb.RowSchema) -> GroupContract:
+    """The contract under which rows are decoded that hold these features alone."""
+    return replace(contract, decoder=BatchDecoder(codecs([_features(projection)])))
+
+
+def _features(schema: pb.RowSchema) -> tuple[FeatureSpec, ...]:
+    return tuple(
+        FeatureSpec(feature.name, DType(feature.data_type), feature.nullable, feature.description)
+        for feature in schema.features
     )

@@ -15,7 +15,7 @@ from ..contract.feature_group import FeatureReference, FeatureSpec
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from ..contract.references import parse_reference
-from .contract_messages import GroupContract, group_contract
+from .contract_messages import GroupContract, group_contract, projected_contract
 from .entity_columns import Columns, typed_columns
 from .group_rows import GroupRows
 from .online_features import AnswerColumns, FeatureColumn, OnlineFeatures
@@ -75,6 +75,7 @@ class Conversation:
         self._server = server
         self._groups: dict[_GroupName, GroupContract] = {}
         self._contracts: dict[str, GroupContract] = {}
+        self._projections: dict[tuple[str, bytes], GroupContract] = {}
         self._services: dict[str, pb.FeatureServiceContract] = {}
         self._answers: dict[tuple[_References, tuple[str, ...]], AnswerColumns] = {}
 
@@ -215,8 +216,19 @@ class Conversation:
             if contract is None:
                 exact = (answered.feature_group, answered.version)
                 (contract,) = yield from self._ask_contracts([exact])
+            if answered.HasField("projection"):
+                contract = self._projected(contract, answered.projection)
             groups.append(GroupRows(contract, list(answered.rows)))
         return groups
+
+    def _projected(self, contract: GroupContract, projection: pb.RowSchema) -> GroupContract:
+        key = contract.contract_id, projection.SerializeToString(deterministic=True)
+        known = self._projections.get(key)
+        if known is None:
+            if len(self._projections) >= _REMEMBERED:
+                self._projections.clear()
+            known = self._projections[key] = projected_contract(contract, projection)
+        return known
 
 
 @lru_cache(_REMEMBERED)

@@ -17,14 +17,14 @@ class Flag:
 FLAGS = {
     "bind": Flag(
         "--bind",
-        "HOST:PORT",
+        "HOST:PORT|unix:/PATH",
         f"where to listen; port 0 takes a free one, unix:/path a socket (default: {DEFAULT_BIND})",
     ),
     "transport": Flag(
         "--transport",
         "auto|lean|aio",
-        "lean is fast and needs this grpcio's private parts, aio its public ones alone;"
-        " auto takes lean where it works (default: auto)",
+        "how calls are taken: lean is fast and needs this grpcio's private parts, aio its public"
+        " ones alone; auto takes lean where it works (default: auto)",
     ),
     "workers": Flag("--workers", "N", "processes that serve, which share the port (default: 1)"),
     "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),

@@ -16,7 +16,8 @@ from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.references import parse_reference
 from ..contract.rows import to_microseconds
 from .admission import Admission
-from .contracts import ServedGroup, ServedService, Snapshot, load
+from .catalogue_reading import load
+from .contracts import ServedGroup, ServedService, Snapshot
 from .lookup import Lookup
 from .observing import UNOBSERVED, Observer
 from .query import Query, checked_query, malformed, parse_query
@@ -103,7 +104,7 @@ class Handler:
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
         for tally in answer.tallies:
-            self._observer.rows(*tally)
+            self._observer.rows(tally)
         return answer.body
 
     def get_contract(self, raw: bytes) -> Reading[bytes]:

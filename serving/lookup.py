@@ -1,20 +1,22 @@
 """One request against one snapshot: the keys to read, and the answer made of what they hold.
 
-Rows are copied into the answer, never decoded: the first bytes say all that has to be judged (order
-and schema). What a row lacks is said by appending a field, which is legal protobuf.
+Rows are copied into the answer, and only those that are projected are decoded: the first bytes say
+all that has to be judged (order and schema). What a row lacks is said by appending a field, which
+is legal protobuf.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from ..contract.errors import InvalidArgumentError, TooLargeError
 from ..contract.keys import online_key
 from ..contract.order import ORDER_LENGTH, Order, decode_order
+from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.status import is_stale
 from ..contract.varint import CONTINUES, varint
 from .contracts import Selection, ServedGroup
+from .observing import Tally
 from .query import Query
 from .reading import UNREAD, Copies, Keys, Values
 from .settings import Limits
@@ -47,23 +49,7 @@ class Answer:
 
     body: bytes
     doubtful: bool
-    tallies: "Sequence[Tally]"
-
-
-class Tally(NamedTuple):
-    """How many rows of a group an answer has, by their status.
-
-    Attributes:
-        group: `name@version`.
-        oldest_age_seconds: Of the rows that it has; `None` when there are none.
-    """
-
-    group: str
-    present: int
-    not_found: int
-    stale: int
-    error: int
-    oldest_age_seconds: float | None
+    tallies: Sequence[Tally]
 
 
 class Lookup:
@@ -83,6 +69,7 @@ class Lookup:
             TooLargeError: Too many rows.
         """
         self._query, self.selection = query, selection
+        self._longest_answer = limits.message_bytes
         rows = query.entity_count * len(selection.groups)
         if rows > limits.rows:
             raise TooLargeError(what="rows (entities × groups)", count=rows, limit=limits.rows)
@@ -95,17 +82,28 @@ class Lookup:
 
     def answer(self, values: Values, now_us: int) -> Answer:
         """The answer made of the values of `keys`, judged at an instant (microseconds)."""
+        projection = self._query.projection
+        answer = self._answer(values, now_us, is_projected=projection == pb.PROJECTION_ALWAYS)
+        if projection == pb.PROJECTION_IF_LONG and len(answer.body) > self._longest_answer:
+            return self._answer(values, now_us, is_projected=True)
+        return answer
+
+    def _answer(self, values: Values, now_us: int, *, is_projected: bool) -> Answer:
         parts: list[bytes] = []
         tallies: list[Tally] = []
         doubtful = False
         size = 1 + self._query.entity_count
         for index, group in enumerate(self.selection.groups):
             guard, first, last = values[index * size], index * size + 1, (index + 1) * size
-            rows = _Rows(group, now_us, self._query.max_age_us)
+            rows, stored = _Rows(group, now_us, self._query.max_age_us), values[first:last]
+            projection = self.selection.projections[index] if is_projected else None
+            if projection is not None:
+                rows.header += projection.header
+                stored = projection.rows.cut(stored)
             if isinstance(guard, Copies):
-                body = rows.framed_apart(values[first:last], guard.beside(first, last))
+                body = rows.framed_apart(stored, guard.beside(first, last))
             else:
-                body = rows.framed(values[first:last], guard)
+                body = rows.framed(stored, guard)
             parts += (_GROUP_TAG, varint(len(body)), body)
             doubtful = doubtful or rows.doubtful
             tallies.append(rows.tally(self._query.entity_count))
@@ -121,6 +119,7 @@ class _Rows:
 
     def __init__(self, group: ServedGroup, now_us: int, max_age_us: int | None) -> None:
         self._group, self._now_us, self._max_age_us = group, now_us, max_age_us
+        self.header = group.header
         self.doubtful = False
         self._not_found = self._stale = self._error = 0
         self._oldest_us: int | None = None
@@ -140,12 +139,12 @@ class _Rows:
 
     def framed(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
         """The group's serialized `FeatureGroupRows`."""
-        return self._group.header + self._frames(values, guard)
+        return self.header + self._frames(values, guard)
 
     def framed_apart(self, values: Sequence[bytes | None], guards: Sequence[bytes | None]) -> bytes:
         """The same of rows that were read apart, each with a guard of its own."""
         frames = [self._frames([row], guard) for row, guard in zip(values, guards, strict=True)]
-        return self._group.header + b"".join(frames)
+        return self.header + b"".join(frames)
 
     def _frames(self, values: Sequence[bytes | None], guard: bytes | None) -> bytes:
         floor = _order(guard)

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from prometheus_client import (
@@ -28,6 +28,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from .observing import Tally
+
 BREAKER_STATES = ("closed", "open", "half_open")
 
 _CALL_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
@@ -39,7 +41,6 @@ _AGE_SECONDS = (
 _COUNTS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 100_000)
 _AT_ONCE = 1024
 _Item = TypeVar("_Item")
-_Rows: TypeAlias = tuple[str, int, int, int, int, float | None]
 _ROW_STATUSES = ("present", "not_found", "stale", "error")
 
 
@@ -87,7 +88,7 @@ class Metrics:
         """Begin at zero; the transport is part of what the build says of itself."""
         self._lock = threading.Lock()
         self._answered: deque[tuple[str, str, float]] = deque()
-        self._answers: deque[_Rows] = deque()
+        self._answers: deque[Tally] = deque()
         self._batches: deque[tuple[int, int, float]] = deque()
         self._calls: dict[tuple[str, str], Histogram] = {}
         self._rows: dict[str, list[int]] = {}
@@ -116,17 +117,9 @@ class Metrics:
         if len(self._batches) >= _AT_ONCE:
             self._add_up()
 
-    def rows(  # noqa: PLR0917  # as in Observer
-        self,
-        group: str,
-        present: int,
-        not_found: int,
-        stale: int,
-        error: int,
-        oldest_age_seconds: float | None,
-    ) -> None:
+    def rows(self, tally: Tally) -> None:
         """Count the rows of one group in one answer."""
-        self._answers.append((group, present, not_found, stale, error, oldest_age_seconds))
+        self._answers.append(tally)
         if len(self._answers) >= _AT_ONCE:
             self._add_up()
 
@@ -190,7 +183,7 @@ class Metrics:
             self._calls.setdefault(labels, Histogram(_CALL_SECONDS)).add(values)
 
     def _add_up_rows(self) -> None:
-        by_group: dict[str, list[_Rows]] = {}
+        by_group: dict[str, list[Tally]] = {}
         for answer in _taken(self._answers):
             by_group.setdefault(answer[0], []).append(answer)
         for group, answers in by_group.items():

@@ -4,7 +4,28 @@ Everything here is called on the path of a lookup, from any thread that serves: 
 numbers up and returns. What only has to be looked at (queues, open calls) is read at a scrape.
 """
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Tally(NamedTuple):
+    """How many rows of a group an answer has, by their status.
+
+    Attributes:
+        group: `name@version`.
+        present: Rows that hold; their values may be null.
+        not_found: Entities without a row.
+        stale: Rows that are older than their TTL or than the request allows.
+        error: Rows that could not be read.
+        oldest_age_seconds: The age of the oldest row that was served, STALE ones included; `None`
+            when there was none, negative when it lies ahead of the clock.
+    """
+
+    group: str
+    present: int
+    not_found: int
+    stale: int
+    error: int
+    oldest_age_seconds: float | None
 
 
 class Observer(Protocol):
@@ -22,26 +43,8 @@ class Observer(Protocol):
     def batch(self, keys: int, readings: int, seconds: float) -> None:
         """The store was read once: so many keys for so many readings, in so many seconds."""
 
-    def rows(  # noqa: PLR0917  # counters in their one order; nothing is built to pass them
-        self,
-        group: str,
-        present: int,
-        not_found: int,
-        stale: int,
-        error: int,
-        oldest_age_seconds: float | None,
-    ) -> None:
-        """A request was answered with rows of a group.
-
-        Args:
-            group: `name@version`.
-            present: Rows that hold; their values may be null.
-            not_found: Entities without a row.
-            stale: Rows that are older than their TTL or than the request allows.
-            error: Rows that could not be read.
-            oldest_age_seconds: The age of the oldest row that was served, STALE ones included;
-                `None` when there was none, negative when it lies ahead of the clock.
-        """
+    def rows(self, tally: Tally) -> None:
+        """A request was answered with rows of a group."""
 
     def breaker(self, state: str) -> None:
         """The store's circuit breaker is now `closed`, `open` or `half_open`."""
@@ -56,15 +59,7 @@ class Unobserved:
     def batch(self, keys: int, readings: int, seconds: float) -> None:
         """Count nothing."""
 
-    def rows(  # noqa: PLR0917  # as in Observer
-        self,
-        group: str,
-        present: int,
-        not_found: int,
-        stale: int,
-        error: int,
-        oldest_age_seconds: float | None,
-    ) -> None:
+    def rows(self, tally: Tally) -> None:
         """Count nothing."""
 
     def breaker(self, state: str) -> None:

@@ -119,9 +119,12 @@ def _rates(value: object) -> Mapping[str, float]:
         value = {name.strip() or "*": number.strip() for name, _, number in parts}
     if not isinstance(value, Mapping):
         value = {"*": value}
-    rates = {name: _number(number) for name, number in value.items()}
+    msg = "rates above zero, such as ranking=5000,*=100"
+    try:
+        rates = {name: _number(number) for name, number in value.items()}
+    except ValueError as error:
+        raise ValueError(msg) from error
     if not all(rates.values()):
-        msg = "rates above zero, such as ranking=5000,*=100"
         raise ValueError(msg)
     return rates
 

@@ -15,6 +15,7 @@ from .settings import Limits
 
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _NANOSECONDS = 1_000_000_000
+_PROJECTIONS = frozenset(pb.Projection.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Query:
         service: The name of a feature service, or empty.
         columns: Join key values by join key, all of one length, as the wire spells them.
         max_age_us: In microseconds; `None` when the request says nothing.
+        projection: Whether rows may hold what is asked for alone.
     """
 
     features: tuple[str, ...]
@@ -33,6 +35,7 @@ class Query:
     columns: Mapping[str, Sequence[int | str | bytes]]
     entity_count: int
     max_age_us: int | None
+    projection: pb.Projection = pb.PROJECTION_UNSPECIFIED
 
     def key_values(self, group: ServedGroup) -> list[Sequence[KeyValue]]:
         """The join key values of a group's entity, one column per join key in declared order.
@@ -87,7 +90,12 @@ def checked_query(request: pb.GetOnlineFeaturesRequest, limits: Limits) -> Query
     if count > limits.entities:
         raise TooLargeError(what="entities", count=count, limit=limits.entities)
     return Query(
-        tuple(request.features), request.feature_service, columns, count, _max_age(request)
+        tuple(request.features),
+        request.feature_service,
+        columns,
+        count,
+        _max_age(request),
+        _projection(request),
     )
 
 
@@ -141,6 +149,16 @@ def _max_age(request: pb.GetOnlineFeaturesRequest) -> int | None:
             remedy="give a duration of zero or more",
         )
     return seconds * 1_000_000 + nanoseconds // 1000
+
+
+def _projection(request: pb.GetOnlineFeaturesRequest) -> pb.Projection:
+    if request.projection not in _PROJECTIONS:
+        raise InvalidArgumentError(
+            argument="projection",
+            problem=f"this server knows no {request.projection}",
+            remedy=f"set one of {', '.join(pb.Projection.keys())}",
+        )
+    return request.projection
 
 
 def _day(value: int | str | bytes, *, entity: str, join_key: str) -> date:

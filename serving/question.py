@@ -40,6 +40,7 @@ class Question:
 
     Attributes:
         max_age: Rows older than this are STALE even within their TTL; `None` leaves it at the TTL.
+        project: Whether rows are to hold what is asked for alone.
     """
 
     features: tuple[str, ...]
@@ -47,6 +48,7 @@ class Question:
     entities: Entities
     max_age: timedelta | None
     stale: Stale
+    project: bool = False
 
     @classmethod
     def of(
@@ -57,6 +59,7 @@ class Question:
         entities: Entities,
         max_age: timedelta | None,
         stale: Stale,
+        project: bool = False,
     ) -> "Question":
         """Take a caller's arguments.
 
@@ -73,7 +76,7 @@ class Question:
             raise InvalidArgumentError(
                 argument="max_age", problem=f"it is {max_age!r}", remedy="give a timedelta"
             )
-        return cls(names, feature_service or "", _readable_twice(entities), max_age, stale)
+        return cls(names, feature_service or "", _readable_twice(entities), max_age, stale, project)
 
     def about(self, entities: Entities) -> "Question":
         """The same question about others."""
@@ -85,6 +88,7 @@ class Question:
             features=self.features,
             feature_service=self.feature_service,
             entities=entity_columns(columns),
+            projection=pb.PROJECTION_ALWAYS if self.project else pb.PROJECTION_IF_LONG,
         )
         if self.max_age is not None:
             request.max_age.FromTimedelta(self.max_age)

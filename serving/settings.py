@@ -117,6 +117,9 @@ class RestSettings:
     Attributes:
         bind: `host:port` (port 0: any free one); `None`: there is no REST.
         calls: Calls that are answered at once; more are told to come again.
+        connections: Open connections; more are closed at once. Idle ones are closed after 5 s.
+        header_timeout: How long a caller may take to send the headers of a request, and how long
+            to take its answer.
         values: Feature values of one answer: entities times features.
         body_bytes: The longest body.
         body_timeout: How long a caller may take to send one.
@@ -125,6 +128,8 @@ class RestSettings:
 
     bind: str | None = None
     calls: int = 100
+    connections: int = 1_000
+    header_timeout: timedelta = timedelta(seconds=10)
     values: int = 100_000
     body_bytes: int = 4 * 2**20
     body_timeout: timedelta = timedelta(seconds=10)

@@ -23,6 +23,7 @@ from ..question import Question
 from ..reader import Reader
 from ..reading import Reading
 from ..settings import Settings
+from .connection import IDENTITIES
 from .edge import Endpoint, guarded
 from .entity_values import typed_entities
 from .problems import Problem
@@ -100,7 +101,8 @@ class Interface:
 
         async def let_in(request: Request) -> Response:
             if admission.asks_for_callers:
-                admission.admit_call(caller_name(None, request.headers.items()))
+                identities = request.scope["state"].get(IDENTITIES)
+                admission.admit_call(caller_name(identities, request.headers.items()))
             return await endpoint(request)
 
         answer = guarded(let_in)

@@ -25,6 +25,7 @@ from ..reader import Reader
 from ..settings import Settings, TlsSettings
 from ..tls import server_credentials
 from .application import Interface
+from .connection import connections
 from .edge import application
 from .operations import descriptions, operations
 from .siblings import Siblings, joined, siblings_folder
@@ -158,7 +159,7 @@ class RestServer:
         return uvicorn.Config(
             application(routes),
             **_secured(self._tls),
-            http="h11",  # what is there whatever else is installed
+            http=connections(self._settings.rest),
             ws="none",
             loop="asyncio",
             lifespan="off",

@@ -66,7 +66,9 @@ class AioServer:
         )
         self.health = Health(frozenset({SERVICE}))
         self._draining = Draining()
-        self._streams = FeatureStreams(self._reader, self.handler, self._observer, self._draining)
+        self._streams = FeatureStreams(
+            self._reader, self.handler, self._draining, observer=observer, tracing=tracing
+        )
         self._open_calls = self._open_streams = self._open_watches = 0
         self._refreshing: asyncio.Task[None] | None = None
         self._trouble = ""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from math import inf
+from typing import TYPE_CHECKING
 
 import grpc
 import grpc.aio
@@ -18,7 +19,11 @@ from ..streaming import answer_reply, error_reply, legible_id, read_message
 from .methods import DRAINING
 from .reflection import Reflection
 
+if TYPE_CHECKING:
+    from ..tracing import Tracing
+
 _DUE_AT_MOST = 16
+_METHOD = "StreamOnlineFeatures"
 
 Context = grpc.aio.ServicerContext
 
@@ -61,11 +66,17 @@ class FeatureStreams:
     """All `StreamOnlineFeatures` calls of a server."""
 
     def __init__(
-        self, reader: Reader, handler: Handler, observer: Observer, draining: Draining
+        self,
+        reader: Reader,
+        handler: Handler,
+        draining: Draining,
+        *,
+        observer: Observer,
+        tracing: "Tracing | None",
     ) -> None:
         """Answer with a handler."""
         self._reader, self._handler, self._observer = reader, handler, observer
-        self._draining = draining
+        self._draining, self._tracing = draining, tracing
 
     async def serve(self, context: Context, admit: Callable[[], None]) -> None:
         """Answer one call until the client closes its side.
@@ -79,7 +90,7 @@ class FeatureStreams:
 
         async def answer(raw: bytes) -> None:
             try:
-                message = await self._answered(raw, admit, deadline_of(context))
+                message = await self._answered(raw, admit, context)
                 async with writing:
                     await context.write(message)
             finally:
@@ -92,14 +103,19 @@ class FeatureStreams:
                 await due.acquire()
         await self._draining.end(context)
 
-    async def _answered(self, raw: bytes, admit: Callable[[], None], deadline: float) -> bytes:
+    async def _answered(self, raw: bytes, admit: Callable[[], None], context: Context) -> bytes:
         started = time.monotonic()
-        request_id, status = legible_id(raw), "OK"
+        request_id, status = legible_id(raw), "CANCELLED"
+        tracing, span = self._tracing, None
+        if tracing is not None:
+            span = tracing.began(_METHOD, context.invocation_metadata() or ())
         try:
             message = read_message(raw)
             request_id = message.id
             admit()
-            body = await self._reader.run(self._handler.answer(message.request), deadline)
+            reading = self._handler.answer(message.request)
+            body = await self._reader.run(reading, deadline_of(context))
+            status = "OK"
             return answer_reply(request_id, body)
         except Exception as error:  # noqa: BLE001  # the edge of a request; a stranger learns the type
             code, text = status_of(error)
@@ -107,7 +123,9 @@ class FeatureStreams:
             return error_reply(request_id, code.value[0], text)
         finally:
             seconds = time.monotonic() - started
-            self._observer.answered("StreamOnlineFeatures", status, seconds)
+            self._observer.answered(_METHOD, status, seconds)
+            if span is not None:
+                span.ended(status)
 
 
 async def watch(health: Health, raw: bytes, context: Context) -> AsyncIterator[bytes]:

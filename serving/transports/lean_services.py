@@ -19,6 +19,9 @@ from .reflection import Reflection
 
 if TYPE_CHECKING:
     from ..store.ticket import Ticket
+    from ..tracing import CallSpan
+
+_METHOD = "StreamOnlineFeatures"
 
 
 class FeatureStream:
@@ -45,7 +48,8 @@ class FeatureStream:
         self._shared, self._handler = shared, handler
         self._admit, self._closed = admit, closed
         self._tickets: dict[int, Ticket[bytes] | None] = {}
-        self._deadline = accepted.monotonic_deadline()
+        self._spans: dict[int, CallSpan | None] = {}
+        self._deadline, self._metadata = accepted.monotonic_deadline(), accepted.metadata
         self._begun = 0
         self._is_ending: tuple[grpc.StatusCode, str] | None = None
         self._stream = Stream(shared, accepted, received=self._received, closed=self._cancelled)
@@ -62,20 +66,22 @@ class FeatureStream:
             self._begin(raw)
 
     def _begin(self, raw: bytes) -> None:
-        started = time.monotonic()
+        started, tracing = time.monotonic(), self._shared.tracing
+        number = self._begun = self._begun + 1
+        if tracing is not None:
+            self._spans[number] = tracing.began(_METHOD, self._metadata)
         try:
             message = read_message(raw)
             self._admit()
         except HeadraceError as error:
-            self._reply(legible_id(raw), started, error)
+            self._reply(number, legible_id(raw), started, error)
             return
-        number = self._begun = self._begun + 1
         self._tickets[number] = None
 
         def answered(result: bytes | Exception) -> None:
             self._shared.readings -= 1
             del self._tickets[number]
-            self._reply(message.id, started, result)
+            self._reply(number, message.id, started, result)
 
         self._shared.readings += 1
         ticket = self._shared.engine.submit(
@@ -84,7 +90,9 @@ class FeatureStream:
         if number in self._tickets:
             self._tickets[number] = ticket
 
-    def _reply(self, request_id: int, started: float, result: bytes | Exception) -> None:
+    def _reply(
+        self, number: int, request_id: int, started: float, result: bytes | Exception
+    ) -> None:
         self._stream.owed -= 1
         if isinstance(result, bytes):
             status, message = "OK", answer_reply(request_id, result)
@@ -92,7 +100,10 @@ class FeatureStream:
             code, text = status_of(result)
             status, message = code.name, error_reply(request_id, code.value[0], text)
         seconds = time.monotonic() - started
-        self._shared.observer.answered("StreamOnlineFeatures", status, seconds)
+        self._shared.observer.answered(_METHOD, status, seconds)
+        span = self._spans.pop(number, None)
+        if span is not None:
+            span.ended(status)
         self._stream.write(message)
         self._stream.read()
         self._end_if_done()
@@ -113,6 +124,10 @@ class FeatureStream:
                 ticket.cancel()
         self._shared.readings -= len(self._tickets)
         self._tickets.clear()
+        for span in self._spans.values():
+            if span is not None:
+                span.ended(grpc.StatusCode.CANCELLED.name)
+        self._spans.clear()
         self._closed(self)
 
 

@@ -1,11 +1,14 @@
 """One `up` per home, and where its server answers."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from headrace.cli.home import announced_server, home_lock, server_address
+from headrace.cli.home import announced_server, home_lock, server_addresses
 from headrace.contract.environment import Environment
 from headrace.contract.errors import HomeInUseError
 
@@ -30,11 +33,45 @@ def test_another_home_is_free(tmp_path: Path) -> None:
 
 def test_a_server_is_announced_for_as_long_as_it_runs(tmp_path: Path) -> None:
     environment = Environment.read({"HEADRACE_HOME": str(tmp_path)})
-    before = server_address(environment)
+    before = server_addresses(environment)
     with announced_server(environment, "127.0.0.1:5"):
-        during = server_address(environment)
+        during = server_addresses(environment)
 
-    assert (before, during, server_address(environment)) == (None, "127.0.0.1:5", None)
+    assert (before, during, server_addresses(environment)) == ([], ["127.0.0.1:5"], [])
+
+
+def test_a_second_server_does_not_hide_the_first(tmp_path: Path) -> None:
+    environment = Environment.read({"HEADRACE_HOME": str(tmp_path)})
+    with announced_server(environment, "127.0.0.1:5"):
+        with announced_server(environment, "127.0.0.1:6"):
+            both = server_addresses(environment)
+        one = server_addresses(environment)
+
+    assert both == ["127.0.0.1:6", "127.0.0.1:5"]
+    assert one == ["127.0.0.1:5"]
+
+
+def test_what_a_killed_process_announced_is_forgotten(tmp_path: Path) -> None:
+    environment = Environment.read({"HEADRACE_HOME": str(tmp_path)})
+    announcing = (
+        "import os, signal\n"
+        "from headrace.cli.home import announced_server, server_addresses\n"
+        "from headrace.contract.environment import Environment\n"
+        "with announced_server(Environment.read(), '127.0.0.1:6'):\n"
+        "    assert server_addresses(Environment.read()) == ['127.0.0.1:6', '127.0.0.1:5']\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with announced_server(environment, "127.0.0.1:5"):
+        ended = subprocess.run(
+            [sys.executable, "-c", announcing],
+            check=False,
+            env={**os.environ, "HEADRACE_HOME": str(tmp_path)},
+        )
+        found = server_addresses(environment)
+
+    assert ended.returncode == -signal.SIGKILL
+    assert found == ["127.0.0.1:5"]
+    assert list((tmp_path / "servers").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -46,6 +83,6 @@ def test_a_server_that_reads_something_else_is_not_this_environments(
     home = {"HEADRACE_HOME": str(tmp_path)}
 
     with announced_server(Environment.read(home), "127.0.0.1:5"):
-        found = server_address(Environment.read(home | other))
+        found = server_addresses(Environment.read(home | other))
 
-    assert found is None
+    assert found == []

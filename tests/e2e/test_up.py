@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headrace.cli.addresses import free_port
-from headrace.cli.home import server_address
+from headrace.cli.home import server_addresses
 from headrace.cli.reach import listens
 from headrace.contract.environment import Environment
 from headrace.resources.online.local_valkey import LocalValkey
@@ -61,7 +61,7 @@ def test_up_runs_everything_is_joined_and_leaves_nothing_behind(shop: ShopHome) 
     assert ended == 0
     assert not listens(server)
     assert not listens(dagster)
-    assert server_address(shop.environment) is None
+    assert server_addresses(shop.environment) == []
     assert not _answers(shop.environment.valkey_socket)
     assert not _answers(shop.environment.valkey_socket.with_name("dagster.sock"))
 
@@ -102,7 +102,7 @@ def test_an_interrupted_demonstration_ends_at_once_and_leaves_nothing_behind(
 
     assert demo.wait(timeout=30) == 130
     assert not listens(server)
-    assert server_address(Environment.read()) is None
+    assert server_addresses(Environment.read()) == []
 
 
 def _wait(is_done: Callable[[], bool], process: subprocess.Popen) -> None:

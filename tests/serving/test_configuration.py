@@ -116,6 +116,23 @@ def test_a_password_is_not_printed() -> None:
     assert "redis://" in printed
 
 
+def test_what_else_a_store_address_says_is_printed() -> None:
+    url = "rediss+sentinel://reader:se%40cret@a:1,b/features/3?sentinel_username=w&sentinel_password=secret"
+
+    printed = configured(HEADRACE_REDIS=url).printed()
+
+    assert "rediss+sentinel://reader@a:1,b/features/3?sentinel_username=w" in printed
+    assert "cret" not in printed
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a", "localhost:6379", "redis://a:many", "redis+sentinel://a:1", "unix://"]
+)
+def test_a_store_address_that_is_none_is_refused_before_anything_starts(url: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"online store.s URL.*write redis"):
+        configured(HEADRACE_REDIS=url)
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -127,6 +144,7 @@ def test_a_password_is_not_printed() -> None:
         ({"HEADRACE_SERVE_LOG_FORMAT": "xml"}, "give one of text, json"),
         ({"HEADRACE_SERVE_LOG_ACCESS": "perhaps"}, "give true or false"),
         ({"HEADRACE_SERVE_RATES_CALLERS": "a=0"}, "give rates above zero"),
+        ({"HEADRACE_SERVE_RATES_CALLERS": "a=many"}, "give rates above zero, such as ranking="),
         ({"HEADRACE_TLS_KEY": "b.pem"}, "tls.key: it is given without tls.certificate"),
         ({"HEADRACE_NAMESPACE": "no identifier"}, "HEADRACE_NAMESPACE"),
     ],

@@ -9,7 +9,8 @@ from headrace.contract.errors import CatalogueError
 from headrace.contract.feature_group import DType
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.store_keys import catalogue_key, document_key, manifest_key
-from headrace.serving.contracts import Snapshot, load
+from headrace.serving.catalogue_reading import load
+from headrace.serving.contracts import Snapshot
 from headrace.tests.serving.answering import handler, read, request
 from headrace.tests.serving.publishing import Memory, Publisher, group
 

@@ -9,6 +9,7 @@ import pytest
 
 from headrace.serving.logs import AccessLog, JsonLines, Text
 from headrace.serving.metrics import Metrics
+from headrace.serving.observing import Tally
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_who_logs_every_call_tells_the_other_observer_of_everything() -> None:
 
     log.answered("GetOnlineFeatures", "OK", 0.001)
     log.batch(10, 1, 0.001)
-    log.rows("a@1", 1, 0, 0, 0, None)
+    log.rows(Tally("a@1", 1, 0, 0, 0, None))
     log.breaker("open")
 
     shown = metrics.exposition("", {})[0].decode()

@@ -25,6 +25,7 @@ from headrace.serving.client import FeatureClient
 from headrace.serving.freshness import group_ages
 from headrace.serving.handler import Handler
 from headrace.serving.metrics import Histogram, Metrics
+from headrace.serving.observing import Tally
 from headrace.serving.settings import Limits, MetricsSettings
 from headrace.tests.resources.online.publishing import Stage, day, group_of
 from headrace.tests.serving import answering
@@ -86,7 +87,7 @@ def test_threads_lose_no_count() -> None:
     def count() -> None:
         for _ in range(5000):
             metrics.answered("GetOnlineFeatures", "OK", 0.001)
-            metrics.rows("a@1", 1, 2, 3, 4, 5.0)
+            metrics.rows(Tally("a@1", 1, 2, 3, 4, 5.0))
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:

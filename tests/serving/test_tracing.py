@@ -23,6 +23,7 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"
 NOT_SAMPLED = f"00-{TRACE}-{PARENT}-00"
 RPC = "headrace.v1.FeatureService/GetOnlineFeatures"
+STREAM = "headrace.v1.FeatureService/StreamOnlineFeatures"
 
 
 class Receiver(otlp_grpc.TraceServiceServicer):
@@ -96,6 +97,32 @@ def test_calls_belong_to_their_callers_traces(
     assert statuses == ["OK", "INVALID_ARGUMENT", "OK"]
     assert attributes_of(spans[2])["http.route"] == "/v1/online-features"
     assert received.services == {"headrace-serving"}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("transport", ["lean", "aio"])
+def test_each_answered_message_of_a_stream_has_a_span_of_its_callers_trace(
+    receiver: tuple[Receiver, str], valkey_url: str, publisher: Publisher, transport: str
+) -> None:
+    publisher.publish(group(), {(1,): (12.5, 3)})
+    received, endpoint = receiver
+    good = request(["household_spend"])
+    messages = [b"\x12" + bytes([len(raw)]) + raw for raw in (good, good, request(["unknown"]))]
+    chosen = settings(valkey_url, traces=TraceSettings(endpoint, ratio=0))
+    with (
+        operated(chosen, transport) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        call: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{STREAM}")
+        for parent in (SAMPLED, NOT_SAMPLED, None):
+            metadata = (("traceparent", parent),) if parent else None
+            assert len(list(call(iter([*messages, b"\xff"]), metadata=metadata))) == 4
+
+    assert {span.name for span in received.spans} == {STREAM}
+    assert {span.trace_id.hex() for span in received.spans} == {TRACE}
+    assert {span.parent_span_id.hex() for span in received.spans} == {PARENT}
+    statuses = [attributes_of(span)["rpc.response.status_code"] for span in received.spans]
+    assert sorted(statuses) == ["INVALID_ARGUMENT", "NOT_FOUND", "OK", "OK"]
 
 
 @pytest.mark.server

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -148,6 +149,7 @@ class Disturbances:
     Attributes:
         pids: The worker processes of today, by number.
         metrics: Where worker 0 shows its metrics; the next worker does at the next port.
+        lost: What workers had counted shortly before they were killed, as `counted` has it.
     """
 
     processes: Processes
@@ -158,6 +160,7 @@ class Disturbances:
     metrics: int
     next_worker: Callable[[], int]
     happened: list[Disturbance] = field(default_factory=list)
+    lost: Counter[str] = field(default_factory=Counter)
 
     def promote(self) -> None:
         """Make the second version live; it is published first if it never was."""
@@ -179,6 +182,7 @@ class Disturbances:
     def kill_worker(self) -> None:
         """Kill a worker; its supervisor starts another one."""
         with self._disturbing("a worker is killed"):
+            self.lost += self.counted(0)
             os.kill(self.pids[0], signal.SIGKILL)
             self.pids[0] = self.next_worker()
 
@@ -207,12 +211,28 @@ class Disturbances:
     def _is_well(self, worker: int) -> bool:
         return self._metric(worker, 'headrace_store_breaker{state="closed"}') == 1
 
+    def counted(self, worker: int) -> Counter[str]:
+        """How many lookups a worker has answered, or refused, by their statuses."""
+        lookups = re.findall(
+            r'^headrace_call_seconds_count\{method="\w+OnlineFeatures",status="(\w+)"\} (\S+)$',
+            self._shown(worker),
+            re.MULTILINE,
+        )
+        found = Counter[str]()
+        for status, count in lookups:
+            found[status] += int(float(count))
+        return found
+
     def _metric(self, worker: int, name: str) -> float:
-        url = f"http://127.0.0.1:{self.metrics + worker}/metrics"
-        with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as shown:
-            found = re.search(rf"^{re.escape(name)} (\S+)$", shown.read().decode(), re.MULTILINE)
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self._shown(worker), re.MULTILINE)
         assert found is not None, f"no {name}"
         return float(found[1])
+
+    def _shown(self, worker: int) -> str:
+        url = f"http://127.0.0.1:{self.metrics + worker}/metrics"
+        with urllib.request.urlopen(url, timeout=_PATIENCE_SECONDS) as shown:
+            text: str = shown.read().decode()
+        return text
 
 
 def start_store(processes: Processes, port: int | None = None) -> Process:

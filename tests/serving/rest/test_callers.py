@@ -97,6 +97,26 @@ def test_a_caller_over_its_rate_is_told_to_come_again(
     assert "caller 'batch'" in replies[1].json["detail"]
 
 
+def test_a_caller_is_who_its_certificate_names_whatever_it_says(
+    valkey_url: str, publisher: Publisher, certificates: Certificates
+) -> None:
+    publisher.publish(group(), {(1,): (12.5, 3)})
+    chosen = rest_settings(valkey_url, tls=certificates.mutual_tls)
+    stopped = Admission(RateLimits(callers={"batch.example": 1.0}), clock=lambda: 0.0)
+    handler = Handler("default", chosen.limits, chosen.clock(), admission=stopped)
+    statuses = []
+    with rest_served(chosen, handler) as rest:
+        for certified, said in (("batch.example", "x"), ("batch.example", "y"), ("other", "batch")):
+            known = trusting(certificates)
+            certificates.authority.issue_cert(certified).configure_cert(known)
+            with closing(http.client.HTTPSConnection(rest, context=known, timeout=60)) as made:
+                headers = {"content-type": "application/json", "headrace-caller": said}
+                made.request("POST", LOOKUP, json.dumps(households(1)), headers)
+                statuses.append(made.getresponse().status)
+
+    assert statuses == [200, 429, 200]
+
+
 @pytest.mark.parametrize("transport", ["lean", "aio"])
 def test_rpc_and_rest_share_the_limits_of_a_group(
     valkey_url: str, publisher: Publisher, transport: str

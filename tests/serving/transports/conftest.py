@@ -1,12 +1,16 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
 
-from headrace.serving.settings import TlsSettings
+from headrace.serving.observing import Observer
+from headrace.serving.settings import StoreSettings, TlsSettings
 from headrace.tests.serving.publishing import Publisher, group
-from headrace.tests.serving.running import served, settings
+from headrace.tests.serving.running import Gate, served, settings
 from headrace.tests.serving.transports.certificates import Certificates
 
 PLACES = ("lean", "aio", "lean over mTLS", "aio over mTLS")
@@ -29,6 +33,36 @@ class Place:
         if self.credentials is None:
             return grpc.insecure_channel(address, options=chosen)
         return grpc.secure_channel(address, self.credentials, options=chosen)
+
+    @contextmanager
+    def behind_a_gate(  # all but the first have what most tests want
+        self,
+        url: str,
+        *,
+        holds: bytes = b"{",
+        seconds: float = 20,
+        store: Mapping[str, Any] | None = None,
+        observer: Observer | None = None,
+        **changes: Any,  # noqa: ANN401  # any field of Settings
+    ) -> Iterator[tuple[Gate, grpc.Channel]]:
+        """A server whose store is reached through a gate, which is open, and a channel to it.
+
+        Args:
+            url: The store's.
+            holds: What the gate holds while it is shut; by default reads of rows.
+            seconds: How long the store may be silent.
+            store: Further fields of its settings.
+            observer: The server's.
+            **changes: Further fields of the server's settings.
+        """
+        with Gate(url, holds=holds) as gate:
+            patient = StoreSettings(gate.url, timedelta(seconds=seconds), **(store or {}))
+            chosen = settings(gate.url, tls=self.tls, store=patient, **changes)
+            with (
+                served(chosen, self.transport, observer) as address,
+                self.channel(address) as channel,
+            ):
+                yield gate, channel
 
 
 @pytest.fixture(params=["lean", "aio"])

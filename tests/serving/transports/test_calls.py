@@ -1,6 +1,5 @@
 """Unary calls, the same by every transport, in plaintext and over mutual TLS."""
 
-from contextlib import ExitStack
 from datetime import timedelta
 
 import grpc
@@ -9,10 +8,10 @@ import pytest
 from headrace.contract.clock import Clock
 from headrace.contract.errors import InvalidArgumentError, PortTakenError
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
-from headrace.serving.settings import Limits, RateLimits, StoreSettings
+from headrace.serving.settings import Limits, RateLimits
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import NOW, Publisher, group
-from headrace.tests.serving.running import Gate, served, settings
+from headrace.tests.serving.running import served, settings
 from headrace.tests.serving.transports.calling import (
     SPEND,
     Counting,
@@ -138,12 +137,13 @@ def test_a_call_whose_deadline_passes_ends_then_and_its_rows_are_never_read(
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     counting = Counting()
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url))
-        patient = StoreSettings(gate.url, timedelta(seconds=20), flights=1)
-        chosen = settings(gate.url, tls=place.tls, store=patient, refresh_every=timedelta(hours=1))
-        address = stack.enter_context(served(chosen, place.transport, counting))
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(
+        valkey_url,
+        holds=b"",
+        store={"flights": 1},
+        observer=counting,
+        refresh_every=timedelta(hours=1),
+    ) as (gate, channel):
         before = counting.keys
         gate.open.clear()
         held = method(channel).future(request([SPEND]), timeout=20)
@@ -164,12 +164,7 @@ def test_a_cancelled_call_is_noticed_while_the_store_is_silent(
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
     counting = Counting()
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
-        patient = StoreSettings(gate.url, timedelta(seconds=20))
-        chosen = settings(gate.url, tls=place.tls, store=patient)
-        address = stack.enter_context(served(chosen, place.transport, counting))
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(valkey_url, observer=counting) as (gate, channel):
         gate.open.clear()
         held = method(channel).future(request([SPEND]), timeout=20)
         gate.holding.wait()
@@ -189,11 +184,7 @@ def test_a_call_over_the_limit_is_refused_at_once_and_the_open_one_answered(
     publisher: Publisher, valkey_url: str, place: Place
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url))
-        chosen = settings(gate.url, tls=place.tls, limits=Limits(calls=1))
-        address = stack.enter_context(served(chosen, place.transport))
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(valkey_url, holds=b"", limits=Limits(calls=1)) as (gate, channel):
         gate.open.clear()
         held = method(channel).future(request([SPEND]), timeout=10)
         gate.holding.wait()

@@ -141,7 +141,11 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
     publisher.publish(group(), {(1,): (12.5, 3)})
     with Gate(valkey_url) as gate:
         quick = settings(gate.url, store=StoreSettings(gate.url, timedelta(milliseconds=100)))
-        with served(quick, transport) as address, FeatureClient(address) as client:
+        with (
+            served(quick, transport) as address,
+            FeatureClient(address) as client,
+            grpc.insecure_channel(address) as channel,
+        ):
             client.get_online_features([SPEND], entities={"household_id": [1]})
             gate.open.clear()
 
@@ -149,6 +153,7 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
                 client.get_online_features([SPEND], entities={"household_id": [1]})
             listed = client.list_feature_groups()
             contracts = client.get_contracts([SPEND])
+            checked = health(channel, "").status
             gate.open.set()
             healed = patiently(
                 lambda: client.get_online_features([SPEND], entities={"household_id": [1]})
@@ -157,4 +162,5 @@ def test_a_silent_store_is_unavailable_and_the_catalogue_still_answers(
     assert failed.value.code == "UNAVAILABLE"
     assert "the store at redis://127.0.0.1:" in failed.value.reason
     assert (listed[0].name, contracts[0].name) == ("household_spend", "household_spend")
+    assert checked in {SERVING, HealthCheckResponse.NOT_SERVING}
     assert healed.statuses.tolist() == [[Status.PRESENT]]

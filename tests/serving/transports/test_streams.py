@@ -2,18 +2,15 @@
 
 import queue
 from collections.abc import Iterator
-from contextlib import ExitStack
-from datetime import timedelta
 
 import grpc
 import pytest
 
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
-from headrace.serving.settings import Limits, StoreSettings
+from headrace.serving.settings import Limits
 from headrace.serving.transports.methods import SERVICE
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import Publisher, group
-from headrace.tests.serving.running import Gate, served, settings
 from headrace.tests.serving.transports.calling import (
     SPEND,
     message,
@@ -131,13 +128,7 @@ def test_what_was_asked_before_the_client_closed_its_side_is_still_answered(
     publisher: Publisher, valkey_url: str, place: Place
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
-        chosen = settings(
-            gate.url, tls=place.tls, store=StoreSettings(gate.url, timedelta(seconds=20))
-        )
-        address = stack.enter_context(served(chosen, place.transport))
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(valkey_url) as (gate, channel):
         gate.open.clear()
         replies = stream(channel)(
             iter([message(number, request([SPEND])) for number in range(3)]), timeout=20
@@ -154,12 +145,8 @@ def test_while_sixteen_replies_are_due_nothing_more_is_read(
 ) -> None:
     """Were more read, more would wait for the store than may, and be refused."""
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
-        store = StoreSettings(gate.url, timedelta(seconds=20), flights=1, waiting_readings=20)
-        chosen = settings(gate.url, tls=place.tls, store=store)
-        address = stack.enter_context(served(chosen, place.transport))
-        channel = stack.enter_context(place.channel(address))
+    few = {"flights": 1, "waiting_readings": 20}
+    with place.behind_a_gate(valkey_url, store=few) as (gate, channel):
         gate.open.clear()
         asking = Asking()
         replies = stream(channel)(iter(asking), timeout=30)
@@ -180,16 +167,7 @@ def test_a_cancelled_stream_is_noticed_and_its_place_is_free_again(
     publisher: Publisher, valkey_url: str, place: Place
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
-        chosen = settings(
-            gate.url,
-            tls=place.tls,
-            limits=Limits(streams=1),
-            store=StoreSettings(gate.url, timedelta(seconds=20)),
-        )
-        address = stack.enter_context(served(chosen, place.transport))
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(valkey_url, limits=Limits(streams=1)) as (gate, channel):
         gate.open.clear()
         asking = Asking()
         first = stream(channel)(iter(asking), timeout=20)
@@ -219,13 +197,7 @@ def test_without_the_store_every_request_of_a_stream_is_unavailable(
     publisher: Publisher, valkey_url: str, place: Place
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with ExitStack() as stack:
-        gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
-        quick = StoreSettings(gate.url, timedelta(milliseconds=100))
-        address = stack.enter_context(
-            served(settings(gate.url, tls=place.tls, store=quick), place.transport)
-        )
-        channel = stack.enter_context(place.channel(address))
+    with place.behind_a_gate(valkey_url, seconds=0.1) as (gate, channel):
         gate.open.clear()
         replies = list(
             stream(channel)(iter([message(n, request([SPEND])) for n in (1, 2)]), timeout=20)

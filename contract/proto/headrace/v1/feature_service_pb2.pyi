@@ -10,6 +10,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Projection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROJECTION_UNSPECIFIED: _ClassVar[Projection]
+    PROJECTION_IF_LONG: _ClassVar[Projection]
+    PROJECTION_ALWAYS: _ClassVar[Projection]
+
 class RowStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ROW_STATUS_UNSPECIFIED: _ClassVar[RowStatus]
@@ -31,6 +37,9 @@ class DataType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DATA_TYPE_FLOAT32_LIST: _ClassVar[DataType]
     DATA_TYPE_FLOAT64_LIST: _ClassVar[DataType]
     DATA_TYPE_INT64_LIST: _ClassVar[DataType]
+PROJECTION_UNSPECIFIED: Projection
+PROJECTION_IF_LONG: Projection
+PROJECTION_ALWAYS: Projection
 ROW_STATUS_UNSPECIFIED: RowStatus
 ROW_STATUS_STALE: RowStatus
 ROW_STATUS_ERROR: RowStatus
@@ -49,16 +58,18 @@ DATA_TYPE_FLOAT64_LIST: DataType
 DATA_TYPE_INT64_LIST: DataType
 
 class GetOnlineFeaturesRequest(_message.Message):
-    __slots__ = ("features", "feature_service", "entities", "max_age")
+    __slots__ = ("features", "feature_service", "entities", "max_age", "projection")
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     FEATURE_SERVICE_FIELD_NUMBER: _ClassVar[int]
     ENTITIES_FIELD_NUMBER: _ClassVar[int]
     MAX_AGE_FIELD_NUMBER: _ClassVar[int]
+    PROJECTION_FIELD_NUMBER: _ClassVar[int]
     features: _containers.RepeatedScalarFieldContainer[str]
     feature_service: str
     entities: _containers.RepeatedCompositeFieldContainer[EntityColumn]
     max_age: _duration_pb2.Duration
-    def __init__(self, features: _Optional[_Iterable[str]] = ..., feature_service: _Optional[str] = ..., entities: _Optional[_Iterable[_Union[EntityColumn, _Mapping]]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    projection: Projection
+    def __init__(self, features: _Optional[_Iterable[str]] = ..., feature_service: _Optional[str] = ..., entities: _Optional[_Iterable[_Union[EntityColumn, _Mapping]]] = ..., max_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., projection: _Optional[_Union[Projection, str]] = ...) -> None: ...
 
 class EntityColumn(_message.Message):
     __slots__ = ("join_key", "int64_values", "string_values", "bytes_values")
@@ -101,16 +112,18 @@ class GetOnlineFeaturesResponse(_message.Message):
     def __init__(self, groups: _Optional[_Iterable[_Union[FeatureGroupRows, _Mapping]]] = ..., answered_at: _Optional[int] = ..., service_id: _Optional[str] = ...) -> None: ...
 
 class FeatureGroupRows(_message.Message):
-    __slots__ = ("feature_group", "version", "contract_id", "rows")
+    __slots__ = ("feature_group", "version", "contract_id", "rows", "projection")
     FEATURE_GROUP_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONTRACT_ID_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    PROJECTION_FIELD_NUMBER: _ClassVar[int]
     feature_group: str
     version: int
     contract_id: str
     rows: _containers.RepeatedCompositeFieldContainer[FeatureRow]
-    def __init__(self, feature_group: _Optional[str] = ..., version: _Optional[int] = ..., contract_id: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[FeatureRow, _Mapping]]] = ...) -> None: ...
+    projection: RowSchema
+    def __init__(self, feature_group: _Optional[str] = ..., version: _Optional[int] = ..., contract_id: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[FeatureRow, _Mapping]]] = ..., projection: _Optional[_Union[RowSchema, _Mapping]] = ...) -> None: ...
 
 class FeatureRow(_message.Message):
     __slots__ = ("event_timestamp", "generation", "schema_id", "table_version", "float64_values", "float32_values", "int64_values", "int32_values", "bool_values", "string_values", "bytes_values", "null_bitmap", "status", "float64_lists", "float32_lists", "int64_lists")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as headrace_dot_contract_dot_proto_dot_headrace_dot_v1_dot_feature__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2headrace/contract/proto/headrace/v1/raw_rows.proto\x12\x0bheadrace.v1\x1a\x39headrace/contract/proto/headrace/v1/feature_service.proto\"g\n\x11RawOnlineFeatures\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.headrace.v1.RawGroupRows\x12\x13\n\x0b\x61nswered_at\x18\x02 \x01(\x10\x12\x12\n\nservice_id\x18\x03 \x01(\t\"Y\n\x0cRawGroupRows\x12\x15\n\rfeature_group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x03(\x0c\"\x86\x01\n\x0eRawStreamReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32\x1e.headrace.v1.RawOnlineFeaturesH\x00\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x18.headrace.v1.StreamErrorH\x00\x42\t\n\x07outcomeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2headrace/contract/proto/headrace/v1/raw_rows.proto\x12\x0bheadrace.v1\x1a\x39headrace/contract/proto/headrace/v1/feature_service.proto\"g\n\x11RawOnlineFeatures\x12)\n\x06groups\x18\x01 \x03(\x0b\x32\x19.headrace.v1.RawGroupRows\x12\x13\n\x0b\x61nswered_at\x18\x02 \x01(\x10\x12\x12\n\nservice_id\x18\x03 \x01(\t\"\x85\x01\n\x0cRawGroupRows\x12\x15\n\rfeature_group\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x13\n\x0b\x63ontract_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x03(\x0c\x12*\n\nprojection\x18\x05 \x01(\x0b\x32\x16.headrace.v1.RowSchema\"\x86\x01\n\x0eRawStreamReply\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32\x1e.headrace.v1.RawOnlineFeaturesH\x00\x12)\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x18.headrace.v1.StreamErrorH\x00\x42\t\n\x07outcomeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RAWONLINEFEATURES']._serialized_start=126
   _globals['_RAWONLINEFEATURES']._serialized_end=229
-  _globals['_RAWGROUPROWS']._serialized_start=231
-  _globals['_RAWGROUPROWS']._serialized_end=320
-  _globals['_RAWSTREAMREPLY']._serialized_start=323
-  _globals['_RAWSTREAMREPLY']._serialized_end=457
+  _globals['_RAWGROUPROWS']._serialized_start=232
+  _globals['_RAWGROUPROWS']._serialized_end=365
+  _globals['_RAWSTREAMREPLY']._serialized_start=368
+  _globals['_RAWSTREAMREPLY']._serialized_end=502
 # @@protoc_insertion_point(module_scope)

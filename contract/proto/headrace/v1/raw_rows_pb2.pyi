@@ -18,16 +18,18 @@ class RawOnlineFeatures(_message.Message):
     def __init__(self, groups: _Optional[_Iterable[_Union[RawGroupRows, _Mapping]]] = ..., answered_at: _Optional[int] = ..., service_id: _Optional[str] = ...) -> None: ...
 
 class RawGroupRows(_message.Message):
-    __slots__ = ("feature_group", "version", "contract_id", "rows")
+    __slots__ = ("feature_group", "version", "contract_id", "rows", "projection")
     FEATURE_GROUP_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     CONTRACT_ID_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    PROJECTION_FIELD_NUMBER: _ClassVar[int]
     feature_group: str
     version: int
     contract_id: str
     rows: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, feature_group: _Optional[str] = ..., version: _Optional[int] = ..., contract_id: _Optional[str] = ..., rows: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    projection: _feature_service_pb2.RowSchema
+    def __init__(self, feature_group: _Optional[str] = ..., version: _Optional[int] = ..., contract_id: _Optional[str] = ..., rows: _Optional[_Iterable[bytes]] = ..., projection: _Optional[_Union[_feature_service_pb2.RowSchema, _Mapping]] = ...) -> None: ...
 
 class RawStreamReply(_message.Message):
     __slots__ = ("id", "response", "error")
