@@ -11,6 +11,12 @@ AsJson: TypeAlias = Annotated[
 GroupName: TypeAlias = Annotated[
     str, typer.Argument(metavar="GROUP", help="A feature group: its name, or name@version.")
 ]
+GatedName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A feature group (name, or name@version), a source or a dimension."
+    ),
+]
 OptionalGroupName: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="[GROUP]", help="A feature group, or name@version; without it: all."),
