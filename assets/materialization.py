@@ -27,9 +27,10 @@ from .declarations import Dimension, FeatureGroup, Source
 from .held import HeldPartitions
 from .identity import computed_identity
 from .ingestion import ingest_dimension, ingest_source
+from .input_use import InputUse
 from .model_inputs import TrainingSet
 from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all
-from .pinned_inputs import InputUse, PinnedInputs, subject
+from .pinned_inputs import PinnedInputs, subject
 from .training.building import build_training_set
 from .verdicts import Judged, Verdict, judge, refusal, verdict_from_json
 
