@@ -29,6 +29,15 @@ Partitions: TypeAlias = Annotated[
         help="Partitions from A to B, both included (2017-12-01..2018-01-01), or one.",
     ),
 ]
+OptionalPartitions: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--partitions",
+        metavar="A..B",
+        help="Partitions from A to B, both included (2017-12-01..2018-01-01), or one.",
+        show_default=False,
+    ),
+]
 Force: TypeAlias = Annotated[
     bool,
     typer.Option("--force", help="Also where the target is published less far than what is live."),

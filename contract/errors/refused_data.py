@@ -128,6 +128,16 @@ class InputNotCommittedError(DataError):
         )
 
 
+class FunctionFailedError(DataError):
+    """An author's function raised an error, so that there are no rows."""
+
+    def __init__(self, *, error: Exception, frames: Sequence[str]) -> None:
+        """Say what it raised, and through which lines of the author's code, the last one last."""
+        self.frames = tuple(frames)
+        said = str(error).strip().partition("\n")[0]
+        super().__init__(f"{type(error).__name__}: {said} ({' → '.join(frames)})")
+
+
 class EntitiesMixedError(DataError):
     """A shard made rows of entities whose rows it was not given."""
 

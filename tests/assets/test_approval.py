@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from headrace.assets.approval import APPROVAL, approve
-from headrace.assets.declarations import FeatureGroup
+from headrace.assets.declarations import FeatureGroup, Input
 from headrace.assets.held import HeldPartitions
 from headrace.assets.point_in_time import training_frame
 from headrace.contract.errors import HeldOutdatedError, NothingHeldError
@@ -207,7 +207,7 @@ def test_a_change_that_commits_nothing_is_recorded_all_the_same(world: World) ->
 
 def test_a_reader_of_what_is_held_is_told_that_it_waits_for_approval(world: World) -> None:
     world.materialize(world.week, DAYS[:2])
-    reader = replace(world.rank, inputs=(replace(world.rank.inputs[0], upstream=world.week),))
+    reader = replace(world.rank, inputs=(Input(world.week, None),))
 
     (outcome,) = world.materialize(reader, [FIRST])
 
