@@ -132,3 +132,25 @@ def test_what_is_not_held_cannot_be_approved(shop: ShopHome) -> None:
 def test_a_reason_is_needed(shop: ShopHome) -> None:
     assert shop.headrace("approve", "customer_limit", "2024-01-03", "--reason", " ").status == 2
     assert shop.headrace("approve", "customer_limit", "2024-01-03").status == 2
+
+
+def test_a_source_is_materialized_by_its_name(shop: ShopHome) -> None:
+    made = shop.headrace("materialize", "orders", "--partitions", "2024-01-01..2024-01-02")
+
+    assert made.status == 0, made.err
+    assert made.out.startswith("orders: 2 of 2 partitions committed, ")
+
+
+def test_of_an_authors_error_his_own_lines_are_shown(shop: ShopHome) -> None:
+    shop.headrace("materialize", "orders", "--partitions", "2024-01-01")
+
+    failed = [
+        shop.headrace("preview", "customer_score", "--partition", "2024-01-01"),
+        shop.headrace("materialize", "customer_score", "--partitions", "2024-01-01"),
+    ]
+
+    for each in failed:
+        assert each.status == 1
+        assert each.err.count("\n") == 1
+        assert "KeyError: 'unknown' (guarded_shop.py, line " in each.err
+        assert each.err.rstrip().endswith(", in customer_score)")
