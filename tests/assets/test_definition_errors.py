@@ -269,7 +269,7 @@ def test_a_window_that_is_no_length_is_named_with_its_source(days: object) -> No
     with pytest.raises(
         DefinitionError, match=r"window of .clicks..* are no length\. Write trailing"
     ):
-        trailing(clicks, days=days)  # type: ignore[arg-type] - that is the mistake
+        trailing(clicks, days=days)  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_name_that_is_no_text_is_no_name() -> None:

@@ -187,7 +187,7 @@ def test_a_sample_that_looks_like_another_window_is_blamed_for_its_chance() -> N
 @pytest.mark.parametrize("end", ["foo", 7])
 def test_an_end_that_is_no_instant_is_named(end: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"end: .* is no instant; give a datetime"):
-        check_group(plain, end=end, visits=NOONS)  # type: ignore[arg-type] - that is the mistake
+        check_group(plain, end=end, visits=NOONS)  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("group", [plain, three_days, newest], ids=lambda group: str(group.name))
