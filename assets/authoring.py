@@ -30,6 +30,7 @@ from .inputs import (
     checked_features,
     checked_input,
     checked_inputs,
+    checked_length,
     complete_start_of,
     in_words,
     lateness_of,
@@ -71,7 +72,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 def trailing(upstream: Upstream, *, days: int = 0, hours: int = 0) -> Input:
     """The partitions of a source or group that lie in the time before the partition's end."""
-    return checked_input(upstream, timedelta(days=days, hours=hours))
+    return checked_input(upstream, checked_length(upstream, days, hours))
 
 
 def same_partition(upstream: Upstream) -> Input:

@@ -12,7 +12,8 @@ from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.offline_table import Computation, OfflineTable
 from ..resources.offline.table_spec import TableSpec
 from ..resources.offline.tables_beside import held_table
-from .pinned_inputs import InputUse
+from .declarations import Dimension, FeatureGroup, Source
+from .input_use import InputUse
 
 _WAITS, _INPUTS = "waits", "inputs"
 
@@ -75,3 +76,16 @@ def inputs_of(held: Commit) -> Generations:
     """The generations of the input partitions that held rows were computed from, by asset."""
     inputs: Generations = held.verdicts[_INPUTS]
     return inputs
+
+
+def held_among(
+    partitions: Iterable[str] | None,
+    upstream: Source | Dimension | FeatureGroup,
+    store: OfflineStore,
+) -> tuple[str, ...]:
+    """Those of an input's partitions, of all without a list, that wait for approval, in order."""
+    if not isinstance(upstream, FeatureGroup) or not upstream.approval:
+        return ()
+    waiting = HeldPartitions.beside(upstream.table, store).waiting()
+    asked = waiting if partitions is None else partitions
+    return tuple(sorted(key for key in asked if key in waiting))

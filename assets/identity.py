@@ -8,7 +8,7 @@ import polars as pl
 
 from ..contract.document import canonical_json, digest
 from .declarations import FeatureGroup
-from .pinned_inputs import InputUse
+from .input_use import InputUse
 
 
 def computed_identity(group: FeatureGroup, uses: Iterable[InputUse]) -> str:

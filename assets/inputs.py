@@ -97,6 +97,19 @@ def checked_input(upstream: object, length: timedelta | None) -> Input:
     return Input(upstream, length)
 
 
+def checked_length(upstream: object, days: int, hours: int) -> timedelta:
+    """The length of a window."""
+    try:
+        return timedelta(days=days, hours=hours)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DefinitionError(
+            subject=f"window of {getattr(upstream, 'name', upstream)!r}",
+            field="days, hours",
+            problem=f"{days!r} days and {hours!r} hours are no length",
+            remedy="Write trailing(x, days=30) or trailing(x, hours=6)",
+        ) from error
+
+
 def checked_entity(subject: str, entity: Entity) -> Entity:
     """The entity, if it is one."""
     if not isinstance(entity, Entity):

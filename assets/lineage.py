@@ -4,7 +4,8 @@ The function is called once, on inputs that hold nothing, and the plan that it r
 by step: no data is read, no text is parsed. A plan with a step that cannot be read, such as a
 Python function over rows, is asked another way: polars pushes projections down to its sources, so
 a source that records what it is asked for tells what each output needs. That way sees no difference
-between a column's values and its part in choosing rows, and counts it as the latter.
+between a column's values and its part in choosing rows, and counts it as the latter; under a Python
+function, into which nobody sees, as both.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -53,8 +54,8 @@ def derive_lineage(plan: Plan, inputs: Mapping[str, pl.Schema]) -> Lineage:
     collected = frozenset(recorder.asked)
     try:
         made = read_plan(frame, recorder.input_of)
-    except UnreadablePlanError:
-        made = _by_projection(plan, inputs)
+    except UnreadablePlanError as error:
+        made = _by_projection(plan, inputs, is_opaque=error.is_python)
     rows = tuple(sorted(made.rows | collected))
     return {
         output: ColumnLineage(tuple(sorted(direct)), rows)
@@ -93,7 +94,7 @@ class _Recorder:
         return next((name for name in found if name is not None), None)
 
 
-def _by_projection(plan: Plan, inputs: Mapping[str, pl.Schema]) -> Derivation:
+def _by_projection(plan: Plan, inputs: Mapping[str, pl.Schema], *, is_opaque: bool) -> Derivation:
     empty = {name: pl.LazyFrame(schema=schema) for name, schema in inputs.items()}
     # Where no column decides, polars counts the first one: never the same in both orders.
     backward = {name: pl.Schema(reversed(schema.items())) for name, schema in inputs.items()}
@@ -102,7 +103,7 @@ def _by_projection(plan: Plan, inputs: Mapping[str, pl.Schema]) -> Derivation:
     for output in plan(empty).collect_schema().names():
         needed = _needed(plan, inputs, pl.col(output))
         direct = needed - deciding or {each for each in needed if each.column == output}
-        columns[output] = frozenset(direct)
+        columns[output] = frozenset(needed if is_opaque else direct)
     return Derivation(columns, frozenset(deciding))
 
 

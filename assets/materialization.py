@@ -23,13 +23,15 @@ from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.row_checks import checked
 from ..resources.offline.table_snapshot import TableSnapshot
 from ..resources.offline.table_spec import EVENT_TIMESTAMP
+from .author_frames import function_failed
 from .declarations import Dimension, FeatureGroup, Source
 from .held import HeldPartitions
 from .identity import computed_identity
 from .ingestion import ingest_dimension, ingest_source
+from .input_use import InputUse
 from .model_inputs import TrainingSet
 from .outcomes import Outcome, Pending, Run, Stopwatch, commit_all
-from .pinned_inputs import InputUse, PinnedInputs, subject
+from .pinned_inputs import PinnedInputs, subject
 from .training.building import build_training_set
 from .verdicts import Judged, Verdict, judge, refusal, verdict_from_json
 
@@ -75,11 +77,15 @@ def preview(group: FeatureGroup, partition: str, store: OfflineStore) -> Preview
 
     Raises:
         InputNotCommittedError: Its newest input is not there.
-        Exception: Whatever the group's function raises.
+        FunctionFailedError: The group's function raised something.
     """
     inputs = PinnedInputs.of(group, store)
     inputs.check(partition)
-    judged = judged_as_committed(group, partition, inputs.frames(partition))
+    frames = inputs.frames(partition)
+    try:
+        judged = judged_as_committed(group, partition, frames)
+    except Exception as error:
+        raise function_failed(error, group.function) from error
     return Preview(judged.rows, judged.verdict, inputs.uses(partition))
 
 
@@ -194,7 +200,9 @@ def _computed(
     try:
         judged = _judged(group, partition, rows_of(partition))
     except Exception as error:  # noqa: BLE001 - the function is its author's: it may raise anything
-        return Pending(replace(outcome, seconds=elapsed(), error=error))
+        said = function_failed(error, group.function)
+        said.__cause__ = None if said is error else error
+        return Pending(replace(outcome, seconds=elapsed(), error=said))
     outcome = replace(outcome, seconds=elapsed(), verdict=judged.verdict)
     if not judged.verdict.passed:
         return Pending(outcome, refused=judged.refused)

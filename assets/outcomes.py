@@ -13,7 +13,7 @@ from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.offline_table import Computation, OfflineTable
 from .contents import Contents, contents_of
 from .held import HeldPartitions, waiting_record
-from .pinned_inputs import InputUse
+from .input_use import InputUse
 from .quarantine import Quarantine
 from .training.receipts import Receipt
 from .verdicts import Verdict, refusal

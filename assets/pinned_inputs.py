@@ -10,25 +10,9 @@ from ..resources.offline.offline_store import OfflineStore
 from ..resources.offline.table_snapshot import TableSnapshot
 from ..resources.offline.table_spec import WHOLE
 from .declarations import AnyInput, AssetPath, Dimension, FeatureGroup, InputWindow, Source
+from .held import held_among
+from .input_use import InputUse
 from .model_inputs import TrainingSet
-
-
-@dataclass(frozen=True, slots=True)
-class InputUse:
-    """What one partition was computed from, of one input.
-
-    Attributes:
-        version: The Delta version that was read.
-        generations: The committed partitions that were read, with their generations.
-        absent: Partitions of the window that are not committed; they count as empty until then.
-        is_complete: Whether the input's history reaches back to the start of the window.
-    """
-
-    asset: str
-    version: int
-    generations: Mapping[str, int]
-    absent: tuple[str, ...]
-    is_complete: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +20,7 @@ class PinnedInputs:
     """The snapshots of all inputs of a reader, taken once: all partitions of a run see the same."""
 
     reader: FeatureGroup | TrainingSet
+    store: OfflineStore
     snapshots: Mapping[str, TableSnapshot]
 
     @classmethod
@@ -49,7 +34,9 @@ class PinnedInputs:
         tables = {each.name: store.table(upstream_of(each).table) for each in reader.inputs}
         at = versions or {}
         return cls(
-            reader, {name: table.snapshot(version=at.get(name)) for name, table in tables.items()}
+            reader,
+            store,
+            {name: table.snapshot(version=at.get(name)) for name, table in tables.items()},
         )
 
     def check(self, partition: str) -> None:
@@ -122,6 +109,8 @@ class PinnedInputs:
             partition=partition,
             asset=asset_name(upstream),
             absent=absent,
+            held=held_among(absent, upstream, self.store),
+            reference=reference_of(upstream),
         )
 
 
@@ -130,6 +119,11 @@ def subject(reader: FeatureGroup | TrainingSet) -> str:
     if isinstance(reader, FeatureGroup):
         return f"feature group {reader.spec.reference!r}"
     return f"training set {reader.name!r}"
+
+
+def reference_of(upstream: Source | Dimension | FeatureGroup) -> str:
+    """What a command calls an input."""
+    return upstream.spec.reference if isinstance(upstream, FeatureGroup) else upstream.name
 
 
 def upstream_of(each: AnyInput) -> Source | Dimension | FeatureGroup:

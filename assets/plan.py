@@ -6,7 +6,7 @@ module does not know, a step, an expression or another version, it refuses: `Unr
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -63,7 +63,11 @@ def read_plan(frame: pl.LazyFrame, input_of: Callable[[object], str | None]) -> 
     try:
         return _Reader(plan, input_of).read()
     except NotImplementedError as error:
-        raise UnreadablePlanError(what=str(error)) from error
+        raise UnreadablePlanError(what=str(error), is_python=_is_python(error)) from error
+
+
+def _is_python(error: NotImplementedError) -> bool:
+    return any(word in str(error) for word in ("opaque python", "anonymousfunction"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,16 @@ def _map(_: _Reader, step: PlanNode, inputs: list[Derivation], names: list[str])
     if what == "unnest":
         fields = frame.of(arguments[0])
         return replace(frame, columns={name: frame.columns.get(name, fields) for name in names})
+    if what == "unpivot":
+        return _unpivoted(frame, arguments)
     raise UnreadablePlanError(what=f"the step {what}")
+
+
+def _unpivoted(frame: Derivation, arguments: list[Any]) -> Derivation:
+    """One row per column of `on`: their names are constants, their values come together."""
+    index, on, variable, value = arguments
+    kept = {name: frame.columns[name] for name in index}
+    return replace(frame, columns={**kept, variable: _NONE, value: frame.of(on)})
 
 
 def _union_of_frames(

@@ -12,6 +12,7 @@ from ..contract.partitions import PARTITIONINGS, Partitioning
 
 STATUSES = ("experimental", "active", "deprecated")
 MAX_VERSION = 999_999_999
+MAX_BUCKETS = 4096
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _VERSIONED_NAME = re.compile(r".*_v[0-9]+")
@@ -23,7 +24,7 @@ _TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{0,63}")
 
 def check_name(subject: str, name: str) -> None:
     """Refuse a name that would be ambiguous in references, asset keys or column names."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DefinitionError(
             subject=subject,
             field="name",
@@ -56,6 +57,13 @@ def checked_name(kind: str, function: Callable[..., object]) -> tuple[str, str]:
 
 def checked_owners(subject: str, owners: Iterable[str]) -> tuple[str, ...]:
     """The owners, at least one, each `team:name` or an e-mail address."""
+    if not isinstance(owners, Iterable):
+        raise DefinitionError(
+            subject=subject,
+            field="owners",
+            problem=f"{owners!r} is no list",
+            remedy='Name the owners in a list, as owners=["team:growth"]',
+        )
     listed = () if isinstance(owners, str) else tuple(owners)
     if not listed:
         raise DefinitionError(
@@ -72,11 +80,26 @@ def checked_owners(subject: str, owners: Iterable[str]) -> tuple[str, ...]:
                 problem=f"{owner!r} is no owner",
                 remedy='Write "team:name" or an e-mail address',
             )
+    twice = next((owner for at, owner in enumerate(listed) if owner in listed[:at]), None)
+    if twice is not None:
+        raise DefinitionError(
+            subject=subject,
+            field="owners",
+            problem=f"{twice!r} is named twice",
+            remedy="Name each owner once",
+        )
     return listed
 
 
 def checked_tags(subject: str, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The tags, sorted by key."""
+    if not isinstance(tags, Mapping):
+        raise DefinitionError(
+            subject=subject,
+            field="tags",
+            problem=f"{tags!r} is no mapping",
+            remedy='Pass a dictionary, as tags={"tier": "gold"}',
+        )
     for key, value in tags.items():
         if not _TAG_KEY.fullmatch(str(key)) or not _TAG_VALUE.fullmatch(str(value)):
             raise DefinitionError(
@@ -132,6 +155,13 @@ def check_keywords(subject: str, *, buckets: int, status: str, approval: bool) -
             problem=f"{buckets!r} is no number of buckets",
             remedy="Pass an integer of at least 1",
         )
+    if buckets > MAX_BUCKETS:
+        raise DefinitionError(
+            subject=subject,
+            field="buckets",
+            problem=f"{buckets} would make as many small files of every partition",
+            remedy=f"Pass {MAX_BUCKETS} at most; a bucket should hold some 100,000 entities",
+        )
     if type(approval) is not bool:
         raise DefinitionError(
             subject=subject,
@@ -183,12 +213,23 @@ def check_late_within(
             problem="its landing tells of rows that come late, however late",
             remedy="Leave late_within out",
         )
-    if not isinstance(late_within, timedelta) or late_within < least:
+    _check_duration(subject, "late_within", late_within)
+    if late_within < least:
         raise DefinitionError(
             subject=subject,
             field="late_within",
             problem=f"{late_within!s} is shorter than a partition plus its lateness ({least!s})",
             remedy="Pass the timedelta after a partition's end in which rows still come",
+        )
+
+
+def _check_duration(subject: str, field: str, value: object) -> None:
+    if not isinstance(value, timedelta):
+        raise DefinitionError(
+            subject=subject,
+            field=field,
+            problem=f"{value!r} is no duration",
+            remedy="Pass a timedelta, as timedelta(days=2)",
         )
 
 
@@ -199,7 +240,8 @@ def checked_freshness(
     least = partitions.length + lateness
     if freshness is None:
         return least
-    if not isinstance(freshness, timedelta) or freshness < least:
+    _check_duration(subject, "freshness", freshness)
+    if freshness < least:
         raise DefinitionError(
             subject=subject,
             field="freshness",

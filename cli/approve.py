@@ -10,6 +10,8 @@ from .console import complain, counted, show, show_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..assets.approval import Approval
     from ..assets.declarations import FeatureGroup
     from .dagster_runs import RunResult
@@ -19,31 +21,40 @@ if TYPE_CHECKING:
 def approve(
     group: GroupName,
     partition: Annotated[
-        str, typer.Argument(metavar="PARTITION", help="The held partition, such as 2018-01-01.")
-    ],
+        str | None,
+        typer.Argument(metavar="[PARTITION]", help="The held partition, such as 2018-01-01."),
+    ] = None,
     *,
     reason: Annotated[
         str, typer.Option("--reason", metavar="R", help="Why; it stays with the commit.")
     ],
+    partitions: Annotated[
+        str | None,
+        typer.Option(
+            "--partitions",
+            metavar="A..B",
+            help="All that are held from A to B, both included, instead of one.",
+        ),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option("--by", metavar="NAME", help="Who; without it, the user of this process."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Commit exactly the rows that are held of a partition, and publish them.
+    """Commit exactly the rows that are held of partitions, each on its own, and publish them.
 
-    Refused when they are no longer what would be computed; then the message says what changed.
-    Approving again changes nothing. `headrace status` lists what is held.
+    Refused when they are no longer what would be computed; then the message says what changed, and
+    the others are approved all the same. Approving again changes nothing. `headrace status` lists
+    what is held.
     """
     from ..assets.approval import approve as approve_partition
-    from ..contract.errors import InvalidArgumentError
+    from ..contract.errors import ApprovalError, InvalidArgumentError
     from .installation import Installation
-    from .partition_range import asked_partitions
 
     installation = Installation.open()
     declared = installation.group(group)
-    (key,) = asked_partitions(declared, partition, installation.clock.now(), option="--partition")
+    keys = _asked(installation, declared, partition, partitions)
     if not reason.strip():
         raise InvalidArgumentError(
             argument="--reason",
@@ -52,37 +63,82 @@ def approve(
         )
     name = by or getpass.getuser()
     store = installation.deployment.offline
-    approval = approve_partition(declared, key, store, by=name, reason=reason.strip())
-    if not json:
-        show(_in_words(declared, approval))
-    result = _recorded(installation, declared, approval)
-    if json:
-        show_json(_to_json(declared, approval, result))
-    for failure in result.failures:
-        complain(str(failure))
-    if result.failures:
+    approvals: list[Approval] = []
+    refused: list[ApprovalError] = []
+    for key in keys:
+        try:
+            approvals.append(
+                approve_partition(declared, key, store, by=name, reason=reason.strip())
+            )
+        except ApprovalError as error:
+            refused.append(error)
+            continue
+        if not json:
+            show(_in_words(declared, approvals[-1]))
+    results = _recorded(installation, declared, approvals)
+    if json and approvals:
+        found = [_to_json(declared, each, results[each.commit.partition]) for each in approvals]
+        show_json(found[0] if partitions is None else {"partitions": found})
+    failures = {failure for result in results.values() for failure in result.failures}
+    for trouble in (*sorted(map(str, failures)), *map(str, refused)):
+        complain(trouble)
+    if failures or refused:
         raise typer.Exit(1)
 
 
+def _asked(
+    installation: "Installation", group: "FeatureGroup", one: str | None, several: str | None
+) -> tuple[str, ...]:
+    """The partitions to approve: of several those that are held, if any is."""
+    from ..assets.held import held_among
+    from ..contract.errors import InvalidArgumentError
+    from .partition_range import asked_partitions
+
+    if (one is None) == (several is None):
+        raise InvalidArgumentError(
+            argument="PARTITION",
+            problem="either one partition or --partitions is needed",
+            remedy="name what to approve once",
+        )
+    option = "--partition" if several is None else "--partitions"
+    keys = asked_partitions(group, several or one or "", installation.clock.now(), option=option)
+    if several is None:
+        return keys
+    return held_among(keys, group, installation.deployment.offline) or keys
+
+
 def _recorded(
-    installation: "Installation", group: "FeatureGroup", approval: "Approval"
-) -> "RunResult":
-    """Materialize the partition in Dagster, which now finds it committed, and publish it.
+    installation: "Installation", group: "FeatureGroup", approvals: "Sequence[Approval]"
+) -> "dict[str, RunResult]":
+    """Materialize the partitions in Dagster, which now finds them committed, and publish them.
 
     What listens to the group learns of the new generation by that run's records. A commit that was
-    deferred when it was computed still waits for `headrace publish`.
+    deferred when it was computed still waits for `headrace publish`. By partition, the run.
     """
     from ..assets.publishing import publish_unpublished
     from .dagster_runs import DagsterRuns, carry_out
-    from .run_plan import PlannedRun
+    from .run_plan import planned_alone
 
-    deferred = approval.commit.publish == "deferred"
-    planned = PlannedRun((group,), (approval.commit.partition,))
+    if not approvals:
+        return {}
+    results: dict[str, RunResult] = {}
     with DagsterRuns.of(installation) as runs:
-        (result,) = carry_out(runs, [planned], offline_only=deferred)
-    if group.spec.online is not None and not deferred:
+        for deferred in (False, True):
+            keys = [
+                each.commit.partition
+                for each in approvals
+                if (each.commit.publish == "deferred") is deferred
+            ]
+            planned = planned_alone(group, keys)
+            for run, result in zip(
+                planned, carry_out(runs, planned, offline_only=deferred), strict=True
+            ):
+                results |= dict.fromkeys(run.partitions, result)
+    if group.spec.online is not None and any(
+        each.commit.publish != "deferred" for each in approvals
+    ):
         publish_unpublished(installation.declarations, installation.deployment, [group])
-    return result
+    return results
 
 
 def _in_words(group: "FeatureGroup", approval: "Approval") -> str:

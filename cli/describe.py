@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .console import counted, note, show, show_json, show_table
-from .gate import held, quarantined
+from .gate import held, quarantined, warned, warning_in_words
 from .groups import group_to_json
 from .options import AsJson, GroupName
 
@@ -37,6 +37,7 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
             ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
             ["committed", _span(described["committed"])],
             ["outdated", _span(described["outdated"])],
+            *([["warning", warning_in_words(each)] for each in described["warnings"]]),
             ["quarantined", _kept_back(described["quarantined"])],
             *([["held", _kept_back(described["held"])]] if described["approval"] else []),
             ["fresh within", declared.freshness],
@@ -119,6 +120,7 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
         "committed": list(commits),
         "rows": sum(commit.rows for commit in commits.values()),
         "outdated": outdated_partitions(group, installation.deployment.offline),
+        "warnings": warned("/".join(group.offline_path), commits),
         "quarantined": quarantined(installation, group),
         "approval": group.approval,
         "held": held(installation, group),

@@ -7,6 +7,7 @@ from ..assets.discovery import Declarations, discover
 from ..assets.model_inputs import TrainingSet
 from ..contract.clock import Clock
 from ..contract.environment import Environment
+from ..contract.errors import UnknownNameError
 from ..contract.references import parse_reference
 from ..resources.deployments import Deployment
 from ..resources.offline.catalogue_table import CatalogueTable
@@ -56,6 +57,24 @@ class Installation:
         if live is None:
             return self.declarations.group(reference)
         return self.declarations.group(f"{parsed.group}@{live}")
+
+    def gated(self, name: str) -> Source | Dimension | FeatureGroup:
+        """The group (as `group` says), else the source or dimension, that a name means.
+
+        Raises:
+            UnknownNameError: There is none; the nearest names are of all of them.
+        """
+        declared = self.declarations
+        if parse_reference(name).group in {group for group, _ in declared.groups}:
+            return self.group(name)
+        found = declared.sources.get(name) or declared.dimensions.get(name)
+        if found is None:
+            raise UnknownNameError(
+                kind="feature group, source or dimension",
+                name=name,
+                known={each.name for each in declared.gated},
+            )
+        return found
 
     def groups(self, reference: str | None) -> tuple[FeatureGroup, ...]:
         """The group that a reference means, or all that are declared.

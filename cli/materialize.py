@@ -6,73 +6,83 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import complain, counted, show, show_json
-from .gate import held
-from .options import AsJson, GroupName, Partitions
+from .gate import held, warned, warning_in_words
+from .options import AsJson, GatedName, OptionalPartitions
 from .publish import publications_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..assets.declarations import Dimension, FeatureGroup, Source
     from ..resources.offline.commit_log import Commit
     from .dagster_runs import Failure, RunResult
+    from .installation import Installation
 
 _NAMED = 10
 
 
 def materialize(
-    group: GroupName,
+    name: GatedName,
     *,
-    partitions: Partitions,
+    partitions: OptionalPartitions = None,
     offline_only: Annotated[
         bool,
         typer.Option("--offline-only", help="Commit, and leave publishing to `headrace publish`."),
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Compute partitions of a feature group: check, commit, publish.
+    """Compute partitions of a feature group: check, commit, publish; or read those of a source.
 
-    Missing partitions upstream are computed first. Runs in this process, and stands in Dagster like
-    any other run. Partitions that pass their checks are committed and published also when others of
-    the range fail; those are named, and the exit status is 1.
+    A dimension is read as a whole, without --partitions. Missing partitions upstream are computed
+    first. Runs in this process, and stands in Dagster like any other run. Partitions that pass
+    their checks are committed and published also when others of the range fail; those are named,
+    and the exit status is 1.
     """
     from ..assets.declarations import FeatureGroup
+    from ..assets.pinned_inputs import asset_name
     from ..assets.publishing import publish_unpublished
     from .dagster_runs import DagsterRuns, carry_out
     from .installation import Installation
-    from .partition_range import asked_partitions
     from .run_plan import plan_runs
 
     installation = Installation.open()
-    declared = installation.group(group)
-    keys = asked_partitions(declared, partitions, installation.clock.now(), option="--partitions")
+    declared = installation.gated(name)
+    keys = _asked(installation, declared, partitions)
     planned = plan_runs({declared: keys}, installation.committed)
     with DagsterRuns.of(installation) as runs:
         results = carry_out(runs, planned, offline_only=offline_only)
-    computed = [node for run in planned for node in run.nodes if isinstance(node, FeatureGroup)]
-    groups = dict.fromkeys([*computed, declared])  # each once, in the order in which they ran
+    computed = [node for run in planned for node in (*run.nodes, declared)]
+    # Each once, in the order in which they ran.
+    groups = dict.fromkeys(node for node in computed if isinstance(node, FeatureGroup))
     online = [group for group in groups if group.spec.online is not None]
     left = []
     if online and not offline_only:
         # Dagster skips `online` in a run of which some partitions failed.
         left = publish_unpublished(installation.declarations, installation.deployment, online)
     failures = [failure for result in results for failure in result.failures]
-    asset = "/".join(declared.offline_path)
-    commits = installation.table(declared).snapshot().commits
-    waiting = [each for each in held(installation, declared) if each["partition"] in keys]
+    asset = asset_name(declared)
+    commits = installation.deployment.offline.table(declared.table).snapshot().commits
+    reference = declared.spec.reference if isinstance(declared, FeatureGroup) else None
+    found = held(installation, declared) if isinstance(declared, FeatureGroup) else []
+    waiting = [each for each in found if each["partition"] in keys]
     uncommitted = {each["partition"] for each in waiting}
-    committed = [
-        commits[key]
+    committed = {
+        key: commits[key]
         for key in keys
         if key in commits and key not in uncommitted and not _failed(asset, key, failures)
-    ]
+    }
+    warnings = warned(asset, committed)
     if json:
-        show_json({**_to_json(declared.spec.reference, committed, results), "held": waiting})
+        found_json = _to_json(reference, asset, list(committed.values()), results)
+        show_json({**found_json, "held": waiting, "warnings": warnings})
     else:
-        rows = sum(commit.rows for commit in committed)
+        rows = sum(commit.rows for commit in committed.values())
         stand = f"{len(committed)} of {counted(len(keys), 'partition')} committed"
         show(f"{declared.name}: {stand}, {counted(rows, 'row')}")
+        for each in warnings:
+            show(f"warning: {warning_in_words(each)}")
         if waiting:
-            show(_held_in_words(declared.spec.reference, waiting))
+            show(_held_in_words(waiting))
         if left:
             show(publications_in_words(left, asked=len(left)))
     for failure in failures:
@@ -81,12 +91,41 @@ def materialize(
         raise typer.Exit(1)
 
 
-def _held_in_words(reference: str, waiting: "Sequence[dict]") -> str:
+def _asked(
+    installation: "Installation",
+    declared: "Source | Dimension | FeatureGroup",
+    partitions: str | None,
+) -> tuple[str, ...]:
+    """The partitions to compute, as a command line names them."""
+    from ..assets.declarations import Dimension
+    from ..contract.errors import InvalidArgumentError
+    from ..resources.offline.table_spec import WHOLE
+    from .partition_range import asked_partitions
+
+    if isinstance(declared, Dimension):
+        if partitions is not None:
+            raise InvalidArgumentError(
+                argument="--partitions",
+                problem=f"the dimension {declared.name!r} has none",
+                remedy="leave it out",
+            )
+        return (WHOLE,)
+    if partitions is None:
+        raise InvalidArgumentError(
+            argument="--partitions",
+            problem=f"it is needed, since {declared.name!r} has partitions",
+            remedy="write the first and the last, as 2017-12-01..2018-01-01, or one",
+        )
+    return asked_partitions(declared, partitions, installation.clock.now(), option="--partitions")
+
+
+def _held_in_words(waiting: "Sequence[dict]") -> str:
     keys = [each["partition"] for each in waiting]
+    span = keys[0] if len(keys) == 1 else f"{keys[0]}..{keys[-1]}"
     return (
         f"{counted(len(keys), 'partition')} held for approval ({', '.join(keys[:_NAMED])}"
         f"{', …' if len(keys) > _NAMED else ''}):"
-        f" headrace approve {reference} {keys[0]} --reason …"
+        f" headrace approve {waiting[0]['feature_group']} --partitions {span} --reason …"
     )
 
 
@@ -97,9 +136,15 @@ def _failed(asset: str, partition: str, failures: "Sequence[Failure]") -> bool:
     )
 
 
-def _to_json(reference: str, committed: "Sequence[Commit]", results: "Sequence[RunResult]") -> dict:
+def _to_json(
+    reference: str | None,
+    asset: str,
+    committed: "Sequence[Commit]",
+    results: "Sequence[RunResult]",
+) -> dict:
     return {
         "feature_group": reference,
+        "asset": asset,
         "partitions": [
             {
                 "partition": commit.partition,

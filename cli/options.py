@@ -11,6 +11,12 @@ AsJson: TypeAlias = Annotated[
 GroupName: TypeAlias = Annotated[
     str, typer.Argument(metavar="GROUP", help="A feature group: its name, or name@version.")
 ]
+GatedName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A feature group (name, or name@version), a source or a dimension."
+    ),
+]
 OptionalGroupName: TypeAlias = Annotated[
     str | None,
     typer.Argument(metavar="[GROUP]", help="A feature group, or name@version; without it: all."),
@@ -21,6 +27,15 @@ Partitions: TypeAlias = Annotated[
         "--partitions",
         metavar="A..B",
         help="Partitions from A to B, both included (2017-12-01..2018-01-01), or one.",
+    ),
+]
+OptionalPartitions: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--partitions",
+        metavar="A..B",
+        help="Partitions from A to B, both included (2017-12-01..2018-01-01), or one.",
+        show_default=False,
     ),
 ]
 Force: TypeAlias = Annotated[

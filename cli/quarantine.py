@@ -5,24 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import counted, show, show_json, show_table
-from .options import AsJson
+from .options import AsJson, GatedName
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from ..assets.declarations import Dimension, FeatureGroup, Source
-    from .installation import Installation
 
 _SHOWN = 10
 
 
 def quarantine(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="A feature group (or name@version), a source or a dimension."
-        ),
-    ],
+    name: GatedName,
     *,
     partition: Annotated[
         str | None,
@@ -44,7 +36,7 @@ def quarantine(
     from .installation import Installation
 
     installation = Installation.open()
-    declared = _declared(installation, name)
+    declared = installation.gated(name)
     table = Quarantine.beside(declared.table, installation.deployment.offline).table
     partitions = [
         each
@@ -68,12 +60,6 @@ def quarantine(
         show_table(shown.columns, shown.rows())
     count = sum(each["rows"] for each in partitions)
     show(f"{counted(kept.height, 'row')} of {count:,}; all of them: {table.uri}")
-
-
-def _declared(installation: "Installation", name: str) -> "Source | Dimension | FeatureGroup":
-    declarations = installation.declarations
-    found = declarations.sources.get(name) or declarations.dimensions.get(name)
-    return found or installation.group(name)
 
 
 def _rules(found: dict) -> str:

@@ -54,6 +54,11 @@ def plan_runs(
     return _runs(needs)
 
 
+def planned_alone(node: Node, partitions: Iterable[str]) -> tuple[PlannedRun, ...]:
+    """The runs, in order, that compute these partitions and nothing that they miss."""
+    return _runs({node: set(partitions)})
+
+
 def consecutive(partitioning: Partitioning, partitions: Iterable[str]) -> list[tuple[str, ...]]:
     """Cut partitions into stretches without a gap, in order."""
     stretches: list[list[str]] = []

@@ -10,7 +10,7 @@ from ..contract.errors import ServerError, StoreError
 from ..contract.json_values import instant
 from .console import in_bytes, show, show_json, show_table
 from .exit_status import exit_status
-from .gate import held, quarantined
+from .gate import all_warned, held, quarantined, show_gate
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def status(*, json: AsJson = False) -> None:
             }
             for group in installation.groups(None)
         ],
+        "warnings": all_warned(installation),
         "quarantine": [
             each
             for declared in installation.declarations.gated
@@ -235,7 +236,7 @@ def _show(found: dict) -> None:
             for group in found["feature_groups"]
         ],
     )
-    _show_gate(found)
+    show_gate(found)
     if found["runs"]:
         show("")
         show_table(
@@ -243,31 +244,6 @@ def _show(found: dict) -> None:
             [
                 [run["run_id"][:8], run["status"], run["ended"], ", ".join(run["assets"])]
                 for run in found["runs"]
-            ],
-        )
-
-
-def _show_gate(found: dict) -> None:
-    """What is kept back: refused rows, and partitions that wait for approval."""
-    if found["quarantine"]:
-        show("")
-        show_table(
-            ["quarantine", "partition", "rows", "since"],
-            [
-                [each["asset"], each["partition"], each["rows"], each["since"]]
-                for each in found["quarantine"]
-            ],
-        )
-    if found["held"]:
-        show("")
-        show_table(
-            ["held for approval", "partition", "rows", "since", "changed since"],
-            [
-                [
-                    *(each["feature_group"], each["partition"], each["rows"], each["since"]),
-                    "; ".join(each["changes"]) or None,
-                ]
-                for each in found["held"]
             ],
         )
 

@@ -16,6 +16,7 @@ from ..resources.deployments import Deployment
 _AT_ONCE = 200  # alerts of one tick, so that a request stays readable; the others follow
 _READ_AT_ONCE = 10_000  # evaluations of one tick
 _KEPT = 1000  # failed partitions of a check that are remembered, to tell when they pass
+_WARNED = "warning"  # stands for the run of a failure that is only a warning
 _WHOLE = ""  # stands for the partition of a check that has none
 
 
@@ -25,8 +26,8 @@ class _Told:
 
     Attributes:
         after: The last event of the event log that was looked at.
-        failed: By check, the partitions that owners know to fail, with the run that they were told
-            of; the one told last comes last.
+        failed: By check, the partitions that owners know to fail, with what they were told: the run
+            that failed, or that it is a warning; the one told last comes last.
     """
 
     after: int = 0
@@ -54,9 +55,10 @@ class _Told:
 def failed_checks_sensor() -> dg.SensorDefinition:
     """Tells the owners of an asset by webhook and log that a check of it failed, or passes again.
 
-    They are told once of each partition and run. Checks without partitions are made again and
-    again, as `freshness` is: of those they are told once until they pass. What the webhook does not
-    take is told by the next tick; what failed and passed between two ticks, never.
+    They are told once of each partition and run that failed. A warning stops nothing, and comes
+    again with every run; checks without partitions are made again and again, as `freshness` is: of
+    both they are told once until they pass. What the webhook does not take is told by the next
+    tick; what failed and passed between two ticks, never.
     """
 
     @dg.sensor(
@@ -136,15 +138,15 @@ def _is_news(evaluation: dg.AssetCheckEvaluation, run_id: str, failed: dict[str,
     partition = evaluation.partition or _WHOLE
     if evaluation.passed:
         return failed.pop(partition, None) is not None
+    is_warning = evaluation.severity is dg.AssetCheckSeverity.WARN
     # The due partition is being made; where it is not soon, the severity rises.
-    is_early = (
-        evaluation.check_name == FRESHNESS and evaluation.severity is dg.AssetCheckSeverity.WARN
-    )
-    is_known = failed.get(partition) == run_id or (partition in failed and partition == _WHOLE)
+    is_early = is_warning and evaluation.check_name == FRESHNESS
+    told = _WARNED if is_warning else run_id
+    is_known = failed.get(partition) == told or (partition in failed and partition == _WHOLE)
     if is_early or is_known:
         return False
     failed.pop(partition, None)
-    failed[partition] = run_id
+    failed[partition] = told
     return True
 
 

@@ -17,11 +17,13 @@ class Listing:
 
     Attributes:
         digests: Of each partition all of whose files have settled, how they look.
+        unsettled: The others that have files.
         strangers: How many files belong to no partition.
     """
 
     digests: Mapping[str, str]
     strangers: int
+    unsettled: frozenset[str] = frozenset()
 
 
 def listing_of(landing: Landing, files: Iterable[LandedFile], now_ns: int) -> Listing:
@@ -35,14 +37,12 @@ def listing_of(landing: Landing, files: Iterable[LandedFile], now_ns: int) -> Li
     for file in files:
         by_partition[landing.partition(file.path)].append(file)
     strangers = by_partition.pop(None, [])
-    return Listing(
-        {
-            partition: _digest(listed)
-            for partition, listed in by_partition.items()
-            if partition is not None and not any(_is_young(file, now_ns) for file in listed)
-        },
-        len(strangers),
+    partitions = {key: listed for key, listed in by_partition.items() if key is not None}
+    unsettled = frozenset(
+        key for key, listed in partitions.items() if any(_is_young(file, now_ns) for file in listed)
     )
+    digests = {key: _digest(listed) for key, listed in partitions.items() if key not in unsettled}
+    return Listing(digests, len(strangers), unsettled)
 
 
 def _is_young(file: LandedFile, now_ns: int) -> bool:

@@ -9,10 +9,12 @@ from ..assets.declarations import Source
 from ..assets.landing import Landing
 from ..assets.partitions import partitions_until
 from ..contract.clock import Clock
+from ..contract.errors import AlertUndeliveredError
 from ..resources.deployments import Deployment
 from ..resources.landed_files import landed_files
 from ..resources.offline.arrivals import Arrival, Arrivals
 from .asking import answered, asked, is_news
+from .gone_files import GONE, tell_of_gone_files
 from .landing_listing import Listing, listing_of
 
 
@@ -21,7 +23,7 @@ def arrival_sensor(source: Source, landing: Landing, clock: Clock) -> dg.SensorD
 
     What was taken is recorded in the offline store, partition by partition, before a run is asked
     for: a tick that broke off loses nothing. A partition whose rows were refused waits until its
-    files change.
+    files change. Where all files of a partition are gone, owners are told, and nothing is read.
     """
     key = dg.AssetKey(source.asset_path)
 
@@ -39,14 +41,21 @@ def arrival_sensor(source: Source, landing: Landing, clock: Clock) -> dg.SensorD
         record = Arrivals(deployment.offline, source.name)
         before = record.read()
         known = answered(before, context)
+        commits = deployment.offline.table(source.table).snapshot().commits
+        rows = {partition: commit.rows for partition, commit in commits.items()}
+        try:
+            known = tell_of_gone_files(
+                source, listing, known, committed=rows, environment=deployment.environment
+            )
+        except AlertUndeliveredError as error:
+            context.log.warning("%s", error)  # told by the next tick; what arrived is read now
         looks = {
             partition: listing.digests[partition]
             for partition in partitions_until(source, clock.now())
             if partition in listing.digests
         }
         news = {each: digest for each, digest in looks.items() if is_news(known.get(each), digest)}
-        committed = deployment.offline.table(source.table).snapshot().commits
-        requests, known = asked(source, news, known, late=set(committed))
+        requests, known = asked(source, news, known, late=set(commits))
         if known != before:
             record.write(known)
         yield from requests
@@ -59,4 +68,6 @@ def arrival_sensor(source: Source, landing: Landing, clock: Clock) -> dg.SensorD
 def _said(listing: Listing, known: dict[str, Arrival]) -> str:
     reading = sum(1 for each in known.values() if each.request)
     strange = f"; {listing.strangers} files belong to no partition" if listing.strangers else ""
-    return f"Nothing new: {len(known)} partitions known, {reading} being read{strange}."
+    gone = sum(1 for each in known.values() if each.files == GONE)
+    lost = f"; the files of {gone} are gone" if gone else ""
+    return f"Nothing new: {len(known)} partitions known, {reading} being read{lost}{strange}."

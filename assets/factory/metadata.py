@@ -11,9 +11,9 @@ import pandera.polars as pa
 from ...contract.partitions import Partitioning
 from ...resources.offline.commit_log import Commit
 from ...resources.offline.table_spec import TableSpec
+from ..input_use import InputUse
 from ..lineage import Lineage
 from ..outcomes import Outcome
-from ..pinned_inputs import InputUse
 from ..plan import InputColumn
 from ..schemas import Schema
 

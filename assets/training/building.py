@@ -9,10 +9,11 @@ from ...contract.errors import InputNotCommittedError
 from ...resources.offline.commit_log import Commit
 from ...resources.offline.receipt_store import ReceiptStore
 from ...resources.offline.table_snapshot import TableSnapshot
+from ..held import held_among
 from ..identity import content_identity
 from ..model_inputs import TrainingSet
 from ..outcomes import RECEIPT, Outcome, Pending, Run, Stopwatch, commit_all
-from ..pinned_inputs import PinnedInputs, asset_name, subject
+from ..pinned_inputs import PinnedInputs, asset_name, reference_of, subject
 from ..point_in_time import keep, training_frame
 from ..verdicts import Verdict
 from .receipts import Receipt
@@ -88,4 +89,6 @@ def _check_features(training_set: TrainingSet, partition: str, run: Run) -> None
                 partition=partition,
                 asset=asset_name(feature.group),
                 absent=(),
+                held=held_among(None, feature.group, run.store),
+                reference=reference_of(feature.group),
             )

@@ -24,6 +24,7 @@
     │   ├── SourceUnreadableError
     │   ├── PartitionOutOfRangeError
     │   ├── InputNotCommittedError
+    │   ├── FunctionFailedError          an author's function raised it
     │   ├── EntitiesMixedError           a shard made rows of entities that are not its own
     │   └── ShardFailedError             a shard made no rows, so that nothing was committed
     ├── HistoryError                     what was read once is gone, or is something else by now
@@ -98,6 +99,7 @@ from .refused_data import (
     DataError,
     DuplicateRowsError,
     EntitiesMixedError,
+    FunctionFailedError,
     InputNotCommittedError,
     PartitionOutOfRangeError,
     RowsOutsidePartitionError,
@@ -162,6 +164,7 @@ __all__ = [
     "EnvironmentConflictError",
     "EvictionPolicyError",
     "FencedError",
+    "FunctionFailedError",
     "GroupCheckError",
     "HeadraceError",
     "HeldOutdatedError",

@@ -92,18 +92,50 @@ class PartitionOutOfRangeError(DataError):
 class InputNotCommittedError(DataError):
     """A partition cannot be computed yet, because its newest input was never committed."""
 
-    def __init__(self, *, subject: str, partition: str, asset: str, absent: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        subject: str,
+        partition: str,
+        asset: str,
+        absent: Sequence[str],
+        held: Sequence[str] = (),
+        reference: str = "",
+    ) -> None:
         """Name what waits, and the asset that it waits for.
 
         `absent` lists that asset's missing partitions; it is empty when it has no partitions.
+        `held` lists those, in order, that wait for approval of the group `reference`.
         """
         self.subject, self.partition, self.asset = subject, partition, asset
-        self.absent = tuple(absent)
+        self.absent, self.held = tuple(absent), tuple(held)
         keys = f", partition {', '.join(absent)}," if absent else ""
+        left = [key for key in absent if key not in held]
+        remedies = []
+        if held:
+            span = held[0] if len(held) == 1 else f"{held[0]}..{held[-1]}"
+            remedies.append(
+                f"it is held for approval: headrace approve {reference} --partitions {span}"
+                " --reason …"
+            )
+        if left or not held:
+            remedies.append(
+                f"materialize {asset} first (`headrace materialize` computes a group's inputs, too)"
+            )
         super().__init__(
             f"{subject}, partition {partition}: its input {asset}{keys} is not committed yet;"
-            f" materialize {asset} first (`headrace materialize` computes a group's inputs, too)",
+            f" {'; '.join(remedies)}",
         )
+
+
+class FunctionFailedError(DataError):
+    """An author's function raised an error, so that there are no rows."""
+
+    def __init__(self, *, error: Exception, frames: Sequence[str]) -> None:
+        """Say what it raised, and through which lines of the author's code, the last one last."""
+        self.frames = tuple(frames)
+        said = str(error).strip().partition("\n")[0]
+        super().__init__(f"{type(error).__name__}: {said} ({' → '.join(frames)})")
 
 
 class EntitiesMixedError(DataError):

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from headrace.assets.approval import APPROVAL, approve
-from headrace.assets.declarations import FeatureGroup
+from headrace.assets.declarations import FeatureGroup, Input
 from headrace.assets.held import HeldPartitions
 from headrace.assets.point_in_time import training_frame
 from headrace.contract.errors import HeldOutdatedError, NothingHeldError
@@ -203,3 +203,15 @@ def test_a_change_that_commits_nothing_is_recorded_all_the_same(world: World) ->
 
     (stored,) = world.deployment.offline.feature_groups()["visitor_week"].values()
     assert stored.owners == ("team:other",)
+
+
+def test_a_reader_of_what_is_held_is_told_that_it_waits_for_approval(world: World) -> None:
+    world.materialize(world.week, DAYS[:2])
+    reader = replace(world.rank, inputs=(Input(world.week, None),))
+
+    (outcome,) = world.materialize(reader, [FIRST])
+
+    assert outcome.reason.endswith(
+        f"its input offline/visitor_week, partition {FIRST}, is not committed yet; it is held for"
+        f" approval: headrace approve visitor_week@1 --partitions {FIRST} --reason …"
+    )

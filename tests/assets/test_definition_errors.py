@@ -38,6 +38,11 @@ user_clicks = declared_group()
     ("changes", "message"),
     [
         pytest.param(
+            {"late_within": 7},
+            "late_within: 7 is no duration. Pass a timedelta, as timedelta(days=2)",
+            id="a time for late rows that is a number",
+        ),
+        pytest.param(
             {"event_timestamp": "at"},
             "schema Clicks.at: there is no such column to hold the event timestamp. "
             "Declare `at: EventTimestamp`",
@@ -257,3 +262,17 @@ def test_a_training_set_needs_a_declared_service() -> None:
             sources=[trailing(clicks, days=7)],
             owners=["team:web"],
         )(returns_no_key)
+
+
+@pytest.mark.parametrize("days", ["7", None, float("nan"), 10**12])
+def test_a_window_that_is_no_length_is_named_with_its_source(days: object) -> None:
+    with pytest.raises(
+        DefinitionError, match=r"window of .clicks..* are no length\. Write trailing"
+    ):
+        trailing(clicks, days=days)  # type: ignore[arg-type]  # the mistake
+
+
+def test_a_name_that_is_no_text_is_no_name() -> None:
+    name: Any = 7
+    with pytest.raises(DefinitionError, match="7 is no snake_case name"):
+        feature_service(name, features=[user_clicks], owners=["team:web"])

@@ -22,6 +22,32 @@ from headrace.tests.assets.changeable_declarations import (
     ("changes", "message"),
     [
         pytest.param(
+            {"freshness": 3},
+            "freshness: 3 is no duration. Pass a timedelta, as timedelta(days=2)",
+            id="a freshness that is a number",
+        ),
+        pytest.param(
+            {"buckets": 10**7},
+            "buckets: 10000000 would make as many small files of every partition. "
+            "Pass 4096 at most; a bucket should hold some 100,000 entities",
+            id="more buckets than files are good for",
+        ),
+        pytest.param(
+            {"owners": 5},
+            'owners: 5 is no list. Name the owners in a list, as owners=["team:growth"]',
+            id="owners that are a number",
+        ),
+        pytest.param(
+            {"owners": ["team:web", "team:web"]},
+            "owners: 'team:web' is named twice. Name each owner once",
+            id="an owner who is named twice",
+        ),
+        pytest.param(
+            {"tags": ["gold"]},
+            'tags: [\'gold\'] is no mapping. Pass a dictionary, as tags={"tier": "gold"}',
+            id="tags without values",
+        ),
+        pytest.param(
             {"schema": schema(clicks=int)},
             "schema Wrong.user_id: join key 'user_id' of entity 'user' is missing. "
             "Declare the column as Int64",

@@ -203,6 +203,28 @@ FRAMES = {"a": A, "b": B}
             id="a Python function over values is asked what it needs",
         ),
         pytest.param(
+            lambda a, _: a.unpivot(on=["t", "k"], index="x").filter(pl.col("value") > 0),
+            *("value", "a.k a.t", "a.k a.t"),
+            id="values that become rows come from all of their columns",
+        ),
+        pytest.param(
+            lambda a, _: a.unpivot(on=["t", "k"], index="x"),
+            *("variable", "", ""),
+            id="the names of columns that become rows come from none",
+        ),
+        pytest.param(
+            lambda a, _: a.filter(pl.col("x") > 0).map_batches(lambda rows: rows),
+            *("x", "a.k a.l a.t a.x", "a.k a.l a.t a.x"),
+            id="a Python function over frames may make every column of every one",
+        ),
+        pytest.param(
+            lambda a, _: a.filter(pl.col("x") > 0).select(
+                pl.col("x").map_elements(abs, return_dtype=pl.Float64)
+            ),
+            *("x", "a.x", "a.x"),
+            id="what a Python function is given and decides rows is direct, too",
+        ),
+        pytest.param(
             lambda a, _: a.filter(pl.col("k").is_in(a.select("t").collect()["t"])),
             *("x", "a.x", "a.k a.t"),
             id="what is collected on the way is said to decide rows",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -117,6 +118,11 @@ def shuffled(visits: pl.LazyFrame) -> pl.LazyFrame:
 
 
 @week
+def drawn(visits: pl.LazyFrame) -> pl.LazyFrame:
+    return totals(visits, SECONDS.sample(1).first())
+
+
+@week
 def from_a_file(visits: pl.LazyFrame) -> pl.LazyFrame:
     return totals(visits.join(pl.scan_csv(__file__), how="cross"), SECONDS.sum())
 
@@ -168,6 +174,20 @@ def test_chance_inside_polars_is_found_by_repeating() -> None:
 
     with pytest.raises(NotRepeatableError, match="it computes something else"):
         check_group(shuffled, end=END, visits=many)
+
+
+def test_a_sample_that_looks_like_another_window_is_blamed_for_its_chance() -> None:
+    pair = [{**NOONS[0], "seconds": seconds} for seconds in (1, 2)]
+
+    for _ in range(20):
+        with suppress(NotRepeatableError):  # of two rows it may draw the same one every time
+            check_group(drawn, end=END, visits=pair)
+
+
+@pytest.mark.parametrize("end", ["foo", 7])
+def test_an_end_that_is_no_instant_is_named(end: object) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"end: .* is no instant; give a datetime"):
+        check_group(plain, end=end, visits=NOONS)  # type: ignore[arg-type]  # the mistake
 
 
 @pytest.mark.parametrize("group", [plain, three_days, newest], ids=lambda group: str(group.name))

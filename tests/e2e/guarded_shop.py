@@ -26,6 +26,20 @@ class CustomerLimit(pa.DataFrameModel):
     sources=[same_partition(orders)],
     ttl=timedelta(days=7),
     owners=["team:credit"],
+    online=None,
+)
+def customer_score(orders: pl.LazyFrame) -> pl.LazyFrame:
+    """A function whose author was wrong: it fails where it is written."""
+    scores: dict[str, float] = {}
+    return orders.select("customer_id", limit=scores["unknown"])
+
+
+@feature_group(
+    entity=CUSTOMER,
+    schema=CustomerLimit,
+    sources=[same_partition(orders)],
+    ttl=timedelta(days=7),
+    owners=["team:credit"],
     approval=True,
 )
 def customer_limit(orders: pl.LazyFrame) -> pl.LazyFrame:

@@ -1,5 +1,6 @@
 """Owners are told of checks that fail, once, and when they pass again."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,41 @@ def test_a_second_run_that_fails_is_news(graph: Graph, webhook: Webhook) -> None
     tick(graph, webhook, cursor)
 
     assert webhook.news() == [("failed", WEEK, RULES, DAYS[0])] * 2
+
+
+def test_a_warning_that_every_run_repeats_is_told_once_until_it_is_resolved(
+    graph: Graph, webhook: Webhook
+) -> None:
+    cursor = None
+    for passed, severity in [
+        *((False, "WARN"), (False, "WARN"), (True, "WARN"), (False, "WARN")),
+        *((False, "ERROR"), (False, "WARN")),
+    ]:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(WEEK.split("/")),
+            check_name=RULES,
+            passed=passed,
+            severity=dg.AssetCheckSeverity(severity),
+            partition=DAYS[0],
+        )
+        event = dg.DagsterEvent(
+            dg.DagsterEventType.ASSET_CHECK_EVALUATION.value,
+            "a_job",
+            event_specific_data=evaluation,
+        )
+        graph.instance.report_dagster_event(event, run_id=str(uuid.uuid4()))
+        cursor = tick(graph, webhook, cursor)
+
+    told = [
+        (alert["state"], alert["severity"]) for body in webhook.bodies for alert in body["alerts"]
+    ]
+    assert told == [
+        ("failed", "WARN"),
+        ("resolved", "WARN"),
+        ("failed", "WARN"),
+        ("failed", "ERROR"),
+        ("failed", "WARN"),
+    ]
 
 
 def test_what_the_webhook_does_not_take_is_told_again(graph: Graph, webhook: Webhook) -> None:

@@ -13,10 +13,16 @@ import pytest
 from headrace.assets.declarations import Source
 from headrace.assets.landing import Landing
 from headrace.contract.clock import Clock
-from headrace.contract.errors import SourceUnreadableError, StoreUnavailableError
+from headrace.contract.errors import (
+    AlertUndeliveredError,
+    SourceUnreadableError,
+    StoreUnavailableError,
+)
 from headrace.contract.partitions import DAILY
 from headrace.resources.landed_files import landed_files
+from headrace.resources.offline.arrivals import Arrival
 from headrace.sensors.asking import LATE_TAG, REQUEST_TAG
+from headrace.sensors.gone_files import GONE, tell_of_gone_files
 from headrace.sensors.landing_listing import listing_of
 from headrace.sensors.source_arrival import arrival_sensor
 from headrace.tests.assets.factory.graph import Graph, graph_of
@@ -36,9 +42,12 @@ class Arrivals:
     requests: Sequence[dg.RunRequest] = field(default=())
 
     @property
+    def landing(self) -> Landing:
+        return Landing(f"{self.folder}/{{partition}}/*.csv", DAILY)
+
+    @property
     def source(self) -> Source:
-        landing = Landing(f"{self.folder}/{{partition}}/*.csv", DAILY)
-        return replace(self.graph.world.source, landing=landing)
+        return replace(self.graph.world.source, landing=self.landing)
 
     def land(self, day: str, text: str = "x", *, at: float = LONG_AGO, name: str = "a") -> None:
         """Let a file arrive, or change, that was modified at some time."""
@@ -128,6 +137,51 @@ def test_a_file_that_changes_is_read_again_as_late(arrivals: Arrivals) -> None:
     assert arrivals.look() == [(DAYS[0], DAYS[0])]
     assert [request.tags[LATE_TAG] for request in arrivals.requests] == ["true"]
     assert arrivals.graph.world.generations(arrivals.source) == {DAYS[0]: 1, DAYS[1]: 1}
+
+
+def test_a_day_that_loses_its_last_file_is_kept_and_its_owners_are_told_once(
+    arrivals: Arrivals, caplog: pytest.LogCaptureFixture
+) -> None:
+    arrivals.land(DAYS[0])
+    arrivals.land(DAYS[1])
+    arrivals.look()
+    arrivals.run()
+    committed = arrivals.graph.world.generations(arrivals.source)
+    (arrivals.folder / DAYS[1] / "a.csv").unlink()
+
+    looks = [arrivals.look(), arrivals.look()]
+    gone = [text for text in caplog.messages if "files_are_there failed" in text]
+    arrivals.land(DAYS[1])
+    returned = arrivals.look()
+
+    said = "Nothing new: 2 partitions known, 0 being read; the files of 1 are gone."
+    assert looks == [said, said]
+    assert arrivals.graph.world.generations(arrivals.source) == committed
+    assert len(gone) == 1
+    assert gone[0].startswith(f"{VISITS}, partition {DAYS[1]}: files_are_there failed (team:web)")
+    assert f"`headrace materialize visits --partitions {DAYS[1]}`" in gone[0]
+    assert returned == [(DAYS[1], DAYS[1])]
+    assert "files_are_there resolved" in caplog.messages[-1]
+
+
+def test_files_that_are_gone_are_told_of_until_the_webhook_takes_it(arrivals: Arrivals) -> None:
+    arrivals.land(DAYS[0])
+    arrivals.look()
+    arrivals.run()
+    (arrivals.folder / DAYS[0] / "a.csv").unlink()
+    arrivals.land(DAYS[1])
+    world = arrivals.graph.world
+    listing = listing_of(arrivals.landing, landed_files(str(arrivals.folder)), time.time_ns())
+    known = {DAYS[0]: Arrival("x"), DAYS[1]: Arrival("y")}
+    nobody = replace(world.environment, alert_webhook="http://127.0.0.1:1/")
+
+    with pytest.raises(AlertUndeliveredError):
+        tell_of_gone_files(arrivals.source, listing, known, committed={}, environment=nobody)
+    told = tell_of_gone_files(
+        arrivals.source, listing, known, committed={}, environment=world.environment
+    )
+
+    assert told == {DAYS[0]: Arrival(GONE), DAYS[1]: Arrival("y")}
 
 
 def test_nothing_is_asked_for_twice_while_it_is_being_read(arrivals: Arrivals) -> None:
