@@ -164,6 +164,9 @@ class UnaryCall:
 
     def _end(self, batch: tuple[Any, ...], status: str) -> None:
         self._is_over = True
+        # The ticket tells this call: without this, each call would wait for the garbage collector,
+        # and grpcio keeps a stream's place until its call is gone.
+        self._ticket = None
         self._shared.observer.answered(self._name, status, time.monotonic() - self._since)
         if self._span is not None:
             self._span.ended(status)
