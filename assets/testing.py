@@ -13,8 +13,8 @@ import polars as pl
 from ..contract.errors import (
     InvalidArgumentError,
     LineageDiffersError,
-    PointInTimeError,
     PartitionOutOfRangeError,
+    PointInTimeError,
     RowsRefusedError,
     UnknownNameError,
 )

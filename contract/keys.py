@@ -8,8 +8,9 @@ the tag early and send the key to another slot.
 
 import binascii
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from itertools import repeat
 from typing import TypeAlias
 
 from .errors import InvalidEntityError
@@ -26,6 +27,7 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 TAGS = tuple(b"{" + bytes((_ALPHABET[i >> 6], _ALPHABET[i & 63])) + b"}" for i in range(4096))
 _INT32 = struct.Struct(">i")
 _INT64 = struct.Struct(">q")
+_PREFIXED_INT64 = struct.Struct(">Hq")
 _LENGTH = struct.Struct(">I")
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -46,6 +48,24 @@ def online_key(prefix: bytes, entity: bytes) -> bytes:
         entity: What an `entity_encoder` made of the join key values.
     """
     return TAGS[binascii.crc_hqx(entity, 0) & 4095] + prefix + entity
+
+
+def online_keys(prefix: bytes, entities: Iterable[bytes]) -> list[bytes]:
+    """The `online_key` of each entity."""
+    start, crc, tags = _crc_start(prefix), binascii.crc_hqx, TAGS
+    return [tags[crc(key, start) & 4095] + key for key in [prefix + each for each in entities]]
+
+
+def int64_keys(prefix: bytes, values: Iterable[int]) -> list[bytes]:
+    """The `online_key` of each entity of a single integer join key; the integers fit 64 bits."""
+    start, crc, tags, pack = _crc_start(prefix), binascii.crc_hqx, TAGS, _PREFIXED_INT64.pack
+    # The start is the prefix as a number, too.
+    return [tags[crc(key, start) & 4095] + key for key in map(pack, repeat(start), values)]
+
+
+def _crc_start(prefix: bytes) -> int:
+    """From here the checksum is back at 0 behind the prefix: only the entity counts in it."""
+    return int.from_bytes(prefix, "big")
 
 
 def entity_encoder(entity: EntitySpec) -> KeyEncoder:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -86,7 +87,11 @@ def _serve_lean(settings: Settings, lifeline: socket.socket | None) -> None:
     for number in _ENDINGS:
         signal.signal(number, stop)
     with operation.running(server) as others:
-        _announce(server.start(), others, lifeline)
+        address = server.start()
+        # What is there now stays: a full collection would look through all of it, and calls wait.
+        gc.collect()
+        gc.freeze()
+        _announce(address, others, lifeline)
         server.run()
 
 

@@ -73,17 +73,18 @@ class Buckets:
 
 
 class Admission:
-    """The rate limits of one process."""
+    """The rate limits of one process.
+
+    Attributes:
+        asks_for_callers: Whether anything depends on who calls.
+        asks_for_groups: Whether anything depends on which feature groups are asked for.
+    """
 
     def __init__(self, rates: RateLimits, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin with full buckets."""
         self._callers, self._groups = rates.callers or {}, rates.groups or {}
         self._calls, self._rows = Buckets(clock), Buckets(clock)
-
-    @property
-    def asks_for_callers(self) -> bool:
-        """Whether anything depends on who calls."""
-        return bool(self._callers)
+        self.asks_for_callers, self.asks_for_groups = bool(self._callers), bool(self._groups)
 
     def admit_call(self, caller: str) -> None:
         """Let one call of a caller in.
@@ -96,11 +97,6 @@ class Admission:
             raise LimitReachedError(
                 subject=f"caller {caller[:_SHOWN]!r}", limit=f"{rate:g} calls a second"
             )
-
-    @property
-    def asks_for_groups(self) -> bool:
-        """Whether anything depends on which feature groups are asked for."""
-        return bool(self._groups)
 
     def admit_rows(self, groups: Iterable[str], count: int) -> None:
         """Let a request for so many rows of each of some feature groups in.

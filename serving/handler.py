@@ -18,8 +18,9 @@ from ..contract.rows import to_microseconds
 from .admission import Admission
 from .catalogue_reading import load
 from .contracts import ServedGroup, ServedService, Snapshot
-from .lookup import Lookup
+from .lookup import Answer, Lookup
 from .observing import UNOBSERVED, Observer
+from .plans import Plans
 from .query import Query, checked_query, malformed, parse_query
 from .reading import Reading
 from .settings import Limits, RateLimits
@@ -34,6 +35,7 @@ class Handler:
         snapshot: The catalogue in force; `None` until it was read once.
         admission: Who may ask how often.
         clock: By which ages are judged.
+        plans: How requests of the plain form are answered.
         refreshed_at: When the catalogue was last read, in seconds of the monotonic clock.
     """
 
@@ -52,6 +54,7 @@ class Handler:
         self.clock = clock
         self.snapshot: Snapshot | None = None
         self.refreshed_at: float | None = None
+        self.plans = Plans()
 
     def refresh(self) -> Reading[Snapshot]:
         """Read the catalogue again; the snapshot that is then in force.
@@ -75,7 +78,28 @@ class Handler:
             LimitReachedError: More is asked of a group than may be.
             CatalogueError: The catalogue was never read and cannot be.
         """
-        return (yield from self._look_up(parse_query(raw, self._limits)))
+        plans = self.plans
+        plan = plans.of(raw) if self.snapshot is plans.snapshot else None
+        asked = None if plan is None else plan.asked(raw, self._limits)
+        if plan is None or asked is None:
+            query = parse_query(raw, self._limits)
+            body = yield from self._look_up(query)
+            if plan is None:
+                self._learn(raw, query)
+            return body
+        keys, count = asked
+        if self.admission.asks_for_groups:
+            self.admission.admit_rows(plan.groups, count)
+        answer = plan.answer((yield keys), count, self._now_us())
+        if answer.doubtful or len(answer.body) > self._limits.message_bytes:
+            query = parse_query(raw, self._limits)
+            return (yield from self._look_up(query, is_admitted=True))
+        return self._told(answer)
+
+    def _learn(self, raw: bytes, query: Query) -> None:
+        if self.plans.snapshot is not self.snapshot:
+            self.plans = Plans(self.snapshot)
+        self.plans.learn(raw, query, self._limits)
 
     def answer(self, request: pb.GetOnlineFeaturesRequest) -> Reading[bytes]:
         """Answer a message of a stream, as `get_online_features` answers a call.
@@ -87,12 +111,12 @@ class Handler:
         """
         return (yield from self._look_up(checked_query(request, self._limits)))
 
-    def _look_up(self, query: Query) -> Reading[bytes]:
+    def _look_up(self, query: Query, *, is_admitted: bool = False) -> Reading[bytes]:
         def plan(snapshot: Snapshot) -> Lookup:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
-        if self.admission.asks_for_groups:
+        if self.admission.asks_for_groups and not is_admitted:
             groups = [group.spec.name for group in lookup.selection.groups]
             self.admission.admit_rows(groups, query.entity_count)
         values = yield lookup.keys
@@ -103,6 +127,9 @@ class Handler:
                 lookup = plan(newer)
                 values = yield lookup.keys
                 answer = lookup.answer(values, self._now_us())
+        return self._told(answer)
+
+    def _told(self, answer: Answer) -> bytes:
         for tally in answer.tallies:
             self._observer.rows(tally)
         return answer.body
@@ -162,7 +189,8 @@ class Handler:
         return None if self.snapshot is snapshot else self.snapshot
 
     def _now_us(self) -> int:
-        return to_microseconds(self.clock.now())
+        frozen_at = self.clock.frozen_at
+        return time.time_ns() // 1000 if frozen_at is None else to_microseconds(frozen_at)
 
 
 def _contract_body(snapshot: Snapshot, request: pb.GetContractRequest) -> bytes:

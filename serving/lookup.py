@@ -17,6 +17,7 @@ from ..contract.status import is_stale
 from ..contract.varint import CONTINUES, varint
 from .contracts import Selection, ServedGroup
 from .observing import Tally
+from .projections import GroupProjection
 from .query import Query
 from .reading import UNREAD, Copies, Keys, Values
 from .settings import Limits
@@ -94,24 +95,58 @@ class Lookup:
         doubtful = False
         size = 1 + self._query.entity_count
         for index, group in enumerate(self.selection.groups):
-            guard, first, last = values[index * size], index * size + 1, (index + 1) * size
-            rows, stored = _Rows(group, now_us, self._query.max_age_us), values[first:last]
-            projection = self.selection.projections[index] if is_projected else None
-            if projection is not None:
-                rows.header += projection.header
-                stored = projection.rows.cut(stored)
-            if isinstance(guard, Copies):
-                body = rows.framed_apart(stored, guard.beside(first, last))
-            else:
-                body = rows.framed(stored, guard)
+            body, tally, is_doubtful = judged_rows(
+                group,
+                values,
+                (index * size, (index + 1) * size),
+                now_us=now_us,
+                max_age_us=self._query.max_age_us,
+                projection=self.selection.projections[index] if is_projected else None,
+            )
             parts += (_GROUP_TAG, varint(len(body)), body)
-            doubtful = doubtful or rows.doubtful
-            tallies.append(rows.tally(self._query.entity_count))
+            doubtful = doubtful or is_doubtful
+            tallies.append(tally)
         parts += (_ANSWERED_AT_TAG, now_us.to_bytes(8, "little", signed=True))
         if self.selection.service is not None:
             service_id = self.selection.service.service_id.encode()
             parts += (_SERVICE_ID_TAG, varint(len(service_id)), service_id)
         return Answer(b"".join(parts), doubtful, tallies)
+
+
+def judged_rows(
+    group: ServedGroup,
+    values: Values,
+    places: tuple[int, int],
+    *,
+    now_us: int,
+    max_age_us: int | None = None,
+    projection: GroupProjection | None = None,
+) -> tuple[bytes, Tally, bool]:
+    """The rows of one group in one answer.
+
+    Args:
+        group: Whose they are.
+        values: All that was read.
+        places: Where the group's guard stands among them, and where its rows end.
+        now_us: When ages are judged, in microseconds.
+        max_age_us: What the request allows.
+        projection: What the rows are cut to; `None`: they stay whole.
+
+    Returns:
+        Its serialized `FeatureGroupRows`, what became of the rows, and whether one is an ERROR that
+        a newer catalogue may explain.
+    """
+    first, last = places[0] + 1, places[1]
+    guard, rows = values[places[0]], _Rows(group, now_us, max_age_us)
+    stored = values[first:last]
+    if projection is not None:
+        rows.header += projection.header
+        stored = projection.rows.cut(stored)
+    if isinstance(guard, Copies):
+        body = rows.framed_apart(stored, guard.beside(first, last))
+    else:
+        body = rows.framed(stored, guard)
+    return body, rows.tally(last - first), rows.doubtful
 
 
 class _Rows:
@@ -167,9 +202,9 @@ class _Rows:
                 if len(head) == _HEAD and head[-1] < CONTINUES:
                     verdicts[head] = verdict
             if verdict is _Verdict.LIVE:
-                parts += (_row_frame(len(row)), row)
+                parts += (row_frame(len(row)), row)
             elif verdict is _Verdict.STALE:
-                parts += (_row_frame(len(row) + len(_STALE)), row, _STALE)
+                parts += (row_frame(len(row) + len(_STALE)), row, _STALE)
                 self._stale += 1
             elif verdict is _Verdict.GONE:
                 parts.append(_NOT_FOUND_ROW)
@@ -186,7 +221,7 @@ class _Rows:
             return _Verdict.BROKEN
         if self._group.has_floor and order < floor:
             return _Verdict.GONE
-        if _schema_id(row) >= len(self._group.spec.all_schemas):
+        if schema_id(row) >= len(self._group.spec.all_schemas):
             return _Verdict.FOREIGN
         age_us = self._now_us - order.event_timestamp
         if self._oldest_us is None or order.event_timestamp < self._oldest_us:
@@ -219,7 +254,8 @@ def _order(raw: bytes | None) -> Order | None:
         return None
 
 
-def _schema_id(row: bytes) -> int:
+def schema_id(row: bytes) -> int:
+    """Under which of its group's schemas a row was written."""
     if row[ORDER_LENGTH : ORDER_LENGTH + 1] != _SCHEMA_ID_TAG:
         return 0  # proto3 leaves a zero out
     schema_id = shift = 0
@@ -234,5 +270,6 @@ def _schema_id(row: bytes) -> int:
 _FRAMES = tuple(b"\x22" + varint(length) for length in range(2048))
 
 
-def _row_frame(length: int) -> bytes:
+def row_frame(length: int) -> bytes:
+    """What stands before a row of this length in an answer."""
     return _FRAMES[length] if length < len(_FRAMES) else b"\x22" + varint(length)

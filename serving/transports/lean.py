@@ -6,6 +6,7 @@ alone while there is something to do for the other.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ _LOG = logging.getLogger("headrace.serving")
 
 _REQUESTS = 512
 _STORE_TURN_SECONDS = 0.0005
+_STORE_LOOK_SECONDS = 0.001
 _SWEEP_SECONDS = 0.05
 _CHECK = f"/{HEALTH_SERVICE}/Check".encode()
 
@@ -89,6 +91,8 @@ class LeanServer:
         )
         self._is_authenticated = settings.tls is not None and settings.tls.client_ca is not None
         self._is_stopping = False
+        self._calls_at_most = limits.calls
+        self._look_at = 0.0
         self._trouble = ""
         self._streams: set[FeatureStream] = set()
         self._reflections: set[Reflecting] = set()
@@ -155,7 +159,11 @@ class LeanServer:
         if self._shared.readings:
             self.engine.poll(_STORE_TURN_SECONDS)
             return True
-        self.engine.poll(0)
+        # Nobody waits for the store; a connection that broke is seen soon enough.
+        now = time.monotonic()
+        if now >= self._look_at or self.engine.waiting_readings:
+            self.engine.poll(0)
+            self._look_at = now + _STORE_LOOK_SECONDS
         return False
 
     def _drain(self) -> None:
@@ -193,7 +201,8 @@ class LeanServer:
         unary = self._unary.get(accepted.method)
         if unary is not None:
             if accepted.method != _CHECK:
-                self._admit(accepted)
+                self._admit()
+                self._admit_caller(accepted)
             UnaryCall(self._shared, accepted, *unary)
             return
         streaming = self._streaming.get(accepted.method)
@@ -203,12 +212,13 @@ class LeanServer:
         text = f"there is no method {accepted.method[:200].decode('utf-8', 'replace')}"
         refuse(self._loop, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
 
-    def _admit(self, accepted: Accepted) -> None:
-        limit = self._settings.limits.calls
+    def _admit(self) -> None:
+        limit = self._calls_at_most
+        if self._loop.open_calls <= limit:
+            return
         lasting = len(self._streams) + len(self._reflections) + len(self._watches)
         if self._loop.open_calls - lasting > limit:
             raise LimitReachedError(subject="this server", limit=f"{limit} open calls")
-        self._admit_caller(accepted)
 
     def _admit_caller(self, accepted: Accepted) -> None:
         if self._admission.asks_for_callers:

@@ -12,7 +12,14 @@ from ..reading import Reading
 from ..status_codes import status_of
 from ..store.engine import Engine
 from .abandoned import AbandonedCalls
-from .completion_queue import receive_close, receive_message, send_answer, send_status, with_close
+from .completion_queue import (
+    receive_close,
+    receive_message,
+    send_answer,
+    send_last_answer,
+    send_status,
+    with_close,
+)
 from .lean_loop import Accepted, LeanLoop
 
 if TYPE_CHECKING:
@@ -95,28 +102,29 @@ class UnaryCall:
 
     def __call__(self, event: Any) -> None:  # noqa: ANN401  # untyped in grpcio
         """The message came, or will not come any more."""
+        shared = self._shared
         raw = event.batch_operations[0].message()
-        self._shared.waiting.pop(self, None)
+        shared.waiting.pop(self, None)
         if self._is_over:
             return
         if raw is None:  # cancelled, reset, over the size that grpcio takes, or closed without one
-            self._shared.abandoned.add(self._accepted.call)
+            shared.abandoned.add(self._accepted.call)
             self._fail(grpc.StatusCode.INVALID_ARGUMENT, "no request message came")
             return
-        self._since = time.monotonic()
-        if self._shared.tracing is not None:
-            self._span = self._shared.tracing.began(self._name, self._accepted.metadata)
+        since = self._since = time.monotonic()
+        if shared.tracing is not None:
+            self._span = shared.tracing.began(self._name, self._accepted.metadata)
         deadline = self._accepted.monotonic_deadline()
-        if deadline <= self._since:
+        if deadline <= since:
             self._fail(
                 grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began"
             )
             return
-        self._shared.readings += 1
-        ticket = self._shared.engine.submit(self._answer(raw), self._answered, deadline=deadline)
+        shared.readings += 1
+        ticket = shared.engine.submit(self._answer(raw), self._answered, deadline=deadline)
         if not self._is_over:
             self._ticket = ticket
-            self._shared.unwatched[self] = self._since
+            shared.unwatched[self] = since
 
     def give_up(self, seconds: float) -> None:
         """End the call: its message did not come."""
@@ -143,16 +151,22 @@ class UnaryCall:
     def _answered(self, result: bytes | Exception) -> None:
         self._shared.readings -= 1
         self._shared.unwatched.pop(self, None)
-        if isinstance(result, bytes):
+        if not isinstance(result, bytes):
+            self._fail(*status_of(result))
+        elif self._is_watched:
             self._end(send_answer(result), "OK")
         else:
-            self._fail(*status_of(result))
+            self._end(send_last_answer(result), "OK")
 
     def _fail(self, code: grpc.StatusCode, text: str) -> None:
-        self._end(send_status(code.value[0], text.encode(), is_first=True), code.name)
+        batch = send_status(code.value[0], text.encode(), is_first=True)
+        self._end(batch if self._is_watched else with_close(batch), code.name)
 
     def _end(self, batch: tuple[Any, ...], status: str) -> None:
         self._is_over = True
+        # The ticket tells this call: without this, each call would wait for the garbage collector,
+        # and grpcio keeps a stream's place until its call is gone.
+        self._ticket = None
         self._shared.observer.answered(self._name, status, time.monotonic() - self._since)
         if self._span is not None:
             self._span.ended(status)
@@ -160,7 +174,7 @@ class UnaryCall:
         if self._is_watched:
             loop.start(call, batch, self._end_part)
         else:
-            loop.start_last(call, with_close(batch))
+            loop.start_last(call, batch)
 
     def _end_part(self, _event: object = None) -> None:
         self._open_parts -= 1

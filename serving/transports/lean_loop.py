@@ -21,7 +21,7 @@ _REQUESTED, _ENDED, _SHUT_DOWN = object(), object(), object()
 _IDLE_SECONDS = 0.05  # how late `stop` is seen by a loop that has nothing to do
 _EVENTS_AT_ONCE = 256  # then the store has its turn
 _LAST_EVENTS_SECONDS = 1.0
-_YEARS_SECONDS = 3.2e8
+_NEVER = 1e11  # Unix time in seconds: some three thousand years ahead
 
 
 class Accepted(NamedTuple):
@@ -40,8 +40,9 @@ class Accepted(NamedTuple):
 
     def monotonic_deadline(self) -> float:
         """The deadline as `time.monotonic()` counts; infinite for one that is years away."""
-        remaining = self.deadline - time.time()
-        return time.monotonic() + remaining if remaining < _YEARS_SECONDS else inf
+        if self.deadline > _NEVER:
+            return inf
+        return time.monotonic() + self.deadline - time.time()
 
 
 class LeanLoop:
@@ -97,7 +98,6 @@ class LeanLoop:
     def ended(self) -> None:
         """A call has ended."""
         self.open_calls -= 1
-        self._request_more()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Call something from the loop, once."""
@@ -118,6 +118,8 @@ class LeanLoop:
         while not self._is_shut_down:
             is_busy = self.turn()
             self._handle_events(0.0 if is_busy else self._patience())
+            # Once for all events: there are more calls asked for than events handled at once.
+            self._request_more()
             self._run_timers()
         self._finish()
 
@@ -128,15 +130,19 @@ class LeanLoop:
         return min(_IDLE_SECONDS, max(0.0, self._timers[0][0] - time.monotonic()))
 
     def _handle_events(self, patience: float) -> None:
-        event = self.queue.poll(time.time() + patience if patience else 0)
+        poll, handle = self.queue.poll, self._handle
+        event = poll(time.time() + patience if patience else 0)
         for _ in range(_EVENTS_AT_ONCE):
             tag = event.tag
             if tag is None:  # nothing was there
                 return
-            self._handle(event, tag)
-            event = self.queue.poll(0)
+            if tag is _ENDED:
+                self.open_calls -= 1
+            else:
+                handle(event, tag)
+            event = poll(0)
         if event.tag is not None:
-            self._handle(event, event.tag)
+            handle(event, event.tag)
 
     def _handle(self, event: Any, tag: Any) -> None:  # noqa: ANN401  # as above
         if tag is _ENDED:
@@ -154,20 +160,20 @@ class LeanLoop:
         if not event.success:  # it was asked for, and the server shuts down
             return
         self.open_calls += 1
-        self._request_more()
         details = event.call_details
         self._accepted(
             Accepted(event.call, details.method, details.deadline, event.invocation_metadata)
         )
 
     def _request_more(self) -> None:
-        while (
-            not self.is_draining
-            and self._requested < self._requests
-            and self.open_calls + self._requested < self._limit
-        ):
-            self._requested += 1
-            self.server.request_call(self.queue, self.queue, _REQUESTED)
+        if self.is_draining:
+            return
+        wanted = min(self._requests, self._limit - self.open_calls) - self._requested
+        if wanted > 0:
+            self._requested += wanted
+            request_call, queue = self.server.request_call, self.queue
+            for _ in range(wanted):
+                request_call(queue, queue, _REQUESTED)
 
     def _run_timers(self) -> None:
         now = time.monotonic()

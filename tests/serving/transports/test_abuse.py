@@ -1,5 +1,6 @@
 """Callers that mean harm, and honest ones that are served meanwhile."""
 
+import gc
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ import grpc
 import pytest
 
 from headrace.serving.settings import Limits
+from headrace.serving.transports.lean_calls import UnaryCall
 from headrace.serving.transports.methods import SERVICE
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import NOW
@@ -243,3 +245,21 @@ def _is_answered(channel: grpc.Channel) -> bool:
         if error.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.CANCELLED}:
             return False
         raise
+
+
+@pytest.mark.usefixtures("spend")
+def test_a_call_leaves_nothing_to_the_garbage_collector(valkey_url: str) -> None:
+    """Until its object is gone, grpcio keeps a stream's place on the connection."""
+    gc.collect()
+    gc.disable()
+    try:
+        with (
+            served(settings(valkey_url), "lean") as address,
+            grpc.insecure_channel(address) as channel,
+        ):
+            for _ in range(5):
+                method(channel)(request([SPEND]), timeout=10)
+
+            wait_until(lambda: not any(type(one) is UnaryCall for one in gc.get_objects()))
+    finally:
+        gc.enable()
