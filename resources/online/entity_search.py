@@ -1,8 +1,9 @@
 """The newest rows of some entities of an upsert group, without a look into every file of a year.
 
 Partitions are searched from the newest on, because most entities are found there. What lies further
-back is looked up in the table's history, which has a file for each month and bucket, and not for
-each partition; the table's own files stand in for what the history lacks.
+back may be looked up in the table's history, which has a file for each month and bucket, and not
+for each partition; the table's own files stand in for what the history lacks. A history is a copy:
+it may say quickly that all is well, and what it says against a row is to be asked of the table.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ def newest_of_entities(
     snapshot: TableSnapshot,
     commits: Iterable[Commit],
     entities: pl.DataFrame,
+    *,
+    by_history: bool = False,
 ) -> Iterator[tuple[Commit, pl.DataFrame]]:
     """The newest row of each of these entities among the rows of these commits.
 
@@ -41,6 +44,7 @@ def newest_of_entities(
         snapshot: Of its table; at least as new as the commits.
         commits: One per partition.
         entities: Join keys, each once.
+        by_history: Whether the table's history may be read in place of its many files.
 
     Yields:
         A commit and those of its rows that are the newest of their entity.
@@ -50,7 +54,7 @@ def newest_of_entities(
     buckets = None
     if snapshot.buckets > 1:
         buckets = entity_buckets(entities, key, snapshot.buckets).unique().sort().to_list()
-    for stretch in _Search(group, snapshot, by_key, buckets).stretches():
+    for stretch in _Search(group, snapshot, by_key, buckets, by_history=by_history).stretches():
         if entities.is_empty():
             return
         newest = stretch.newest(entities)
@@ -66,12 +70,14 @@ class _Search:
     Attributes:
         commits: What is published, by partition.
         buckets: Whose files are opened; all when `None`.
+        by_history: Whether the history may be read.
     """
 
     group: FeatureGroupSpec
     snapshot: TableSnapshot
     commits: Mapping[str, Commit]
     buckets: Collection[int] | None
+    by_history: bool
 
     def stretches(self) -> Iterator["_Stretch"]:
         """The partitions from the newest on, in stretches that get longer."""
@@ -80,7 +86,8 @@ class _Search:
             first, left = left[:number], left[number:]
             if first:
                 yield _Stretch(self, first)
-        history = history_of(self.snapshot) if len(left) > _PARTITIONS_AT_ONCE else None
+        is_far = self.by_history and len(left) > _PARTITIONS_AT_ONCE
+        history = history_of(self.snapshot) if is_far else None
         if history is None:
             for part in _batches(left, _PARTITIONS_AT_ONCE):
                 yield _Stretch(self, part)

@@ -27,11 +27,13 @@ class ExpectedRows:
         group: As it is registered.
         snapshot: Of its offline table.
         state: How far it is published.
+        by_history: Whether a copy of the table may be read where that is quicker.
     """
 
     group: FeatureGroupSpec
     snapshot: TableSnapshot
     state: GroupState
+    by_history: bool = False
 
     def commits(self) -> list[Commit]:
         """The commits of which rows are served: the newest alone of a snapshot group."""
@@ -67,7 +69,9 @@ class ExpectedRows:
     def of(self, entities: pl.DataFrame) -> Iterator[Rows]:
         """The rows of these entities, each given once, that have one."""
         if self.group.online is Online.UPSERT:
-            yield from newest_of_entities(self.group, self.snapshot, self.commits(), entities)
+            yield from newest_of_entities(
+                self.group, self.snapshot, self.commits(), entities, by_history=self.by_history
+            )
             return
         for commit in self.commits() if entities.height else ():
             scan = scan_commit(self.snapshot, commit)

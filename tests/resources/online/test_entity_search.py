@@ -67,11 +67,13 @@ def searched(table: OfflineTable, generations: dict[str, int]) -> tuple[set[obje
     commits = commits_of(snapshot, generations).values()
     every = pl.DataFrame({"household_id": HOUSEHOLDS}, schema={"household_id": pl.Int64})
     there = rows_of(newest_rows(GROUP, snapshot, commits))
-    together = rows_of(newest_of_entities(GROUP, snapshot, commits, every))
+    together = rows_of(newest_of_entities(GROUP, snapshot, commits, every, by_history=True))
     alone = {
         row
         for household in ALONE
-        for row in rows_of(newest_of_entities(GROUP, snapshot, commits, every[household]))
+        for row in rows_of(
+            newest_of_entities(GROUP, snapshot, commits, every[household], by_history=True)
+        )
     }
     assert alone <= together
     assert {row for row in together if row[2] in ALONE} == alone

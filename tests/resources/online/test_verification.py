@@ -9,6 +9,11 @@ import redis
 from headrace.contract.feature_group import DType, FeatureSpec, Online
 from headrace.contract.order import Order, encode_order
 from headrace.contract.rows import to_microseconds
+from headrace.resources.offline.entity_buckets import entity_buckets
+from headrace.resources.offline.history import history_of
+from headrace.resources.offline.history_refresh import refresh_history
+from headrace.resources.offline.table_spec import feature_table
+from headrace.resources.online import entity_search
 from headrace.resources.online.consistency import Consistency
 from headrace.resources.online.verification import (
     Difference,
@@ -237,6 +242,65 @@ def test_an_entity_that_should_have_no_row_is_extra(snapshot: Stage, client: red
     client.set(snapshot.key(9), row)
 
     assert verify_households(snapshot, 9).extra == 1
+
+
+@pytest.fixture
+def maintained(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Days in four buckets, in the table's history, and two that came since."""
+    # As if there were so many days that the history is worth its while.
+    monkeypatch.setattr(entity_search, "_FIRST_STRETCHES", (1,))
+    monkeypatch.setattr(entity_search, "_PARTITIONS_AT_ONCE", 1)
+    stage = stage_of(group_of(Online.UPSERT), valkey_url, tmp_path)
+    stage.table = stage.offline.table(feature_table(stage.group, buckets=4))
+    for number in range(1, 6):
+        stage.commit(number, [(household, 9, float(number)) for household in range(number, 40)])
+        stage.publish(number)
+    stage.commit(8, [(household, 9, 8.0) for household in range(40)], publish="deferred")
+    refresh_history(stage.table)
+    stage.commit(6, [(household, 9, 6.0) for household in range(30, 35)])
+    stage.publish(6)
+    stage.commit(5, [(household, 9, 5.5) for household in range(20, 40)])
+    stage.publish(5)
+    return stage
+
+
+HOUSEHOLDS = (1, 3, 4, 5, 12, 20, 25, 30, 34, 39, 77)
+
+
+def test_entities_are_verified_from_the_history_and_what_came_since(
+    maintained: Stage, client: redis.Redis
+) -> None:
+    for household in HOUSEHOLDS:
+        assert verify_households(maintained, household) == Verification(REFERENCE, equal=1)
+
+    client.delete(maintained.key(3))
+    assert verify_households(maintained, *HOUSEHOLDS).missing == 1
+
+
+def test_a_history_that_errs_or_is_damaged_is_not_believed(maintained: Stage) -> None:
+    history = history_of(maintained.table.snapshot())
+    assert history is not None
+    for uri in history.cells.values():
+        wrong = pl.read_parquet(uri, hive_partitioning=False)
+        wrong.with_columns(spend=pl.lit(99.0)).write_parquet(uri)
+    assert verify_households(maintained, *HOUSEHOLDS).equal == len(HOUSEHOLDS)
+
+    for uri in history.cells.values():
+        Path(uri).write_bytes(b"nothing")
+    assert verify_households(maintained, *HOUSEHOLDS).equal == len(HOUSEHOLDS)
+
+
+def test_of_an_entity_its_bucket_of_the_history_and_of_later_days_is_read(
+    maintained: Stage,
+) -> None:
+    snapshot = maintained.table.snapshot()
+    entities = pl.DataFrame({"household_id": [12]}, schema={"household_id": pl.Int64})
+    (own,) = entity_buckets(entities, ("household_id",), 4)
+    for file in snapshot.stored_files():
+        if file.bucket != own or file.partition not in {key_of(5), key_of(6)}:
+            Path(file.uri).unlink()
+
+    assert verify_households(maintained, 12).equal == 1
 
 
 def verify_day(stage: Stage, number: int) -> Verification | None:
