@@ -4,11 +4,13 @@
 //
 // REQUEST and REPLY are files; the last IGNORED bytes of a reply may differ (when it was answered). RATE 0 keeps OPEN
 // calls in flight on each channel; otherwise calls begin evenly spaced, RATE a second, whether others have ended or not,
-// and latency counts from the instant at which a call was due. Prints one line of JSON; SECONDS count after WARM.
+// and latency counts from the instant at which a call was due. A thread of its own begins them: gRPC's queue rounds what it
+// waits up to whole milliseconds, and would begin them late. Prints one line of JSON; SECONDS count after WARM.
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +19,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 using Clock = std::chrono::steady_clock;
@@ -33,7 +36,8 @@ struct Load {
   grpc::ByteBuffer request;
   size_t ignored = 0;
   bool counts = false, repeats = false;
-  long open = 0, failed = 0, wrong = 0;
+  std::atomic<long> open{0};
+  long failed = 0, wrong = 0;
   std::vector<float> milliseconds;
 
   bool right(const grpc::ByteBuffer& reply) {
@@ -46,6 +50,7 @@ struct Load {
 struct Call {
   Load& load;
   size_t channel;
+  bool counts = false;  // whatever the load says when it ends
   Clock::time_point due;
   std::unique_ptr<grpc::ClientContext> context;
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
@@ -64,7 +69,7 @@ struct Call {
 
   void end() {
     load.open--;
-    if (load.counts) {
+    if (counts || load.counts) {
       if (!status.ok()) {
         if (load.failed++ == 0) std::fprintf(stderr, "%s\n", status.error_message().c_str());
       } else if (!load.right(reply)) {
@@ -111,28 +116,28 @@ int main(int count, char** arguments) {
   load.repeats = rate == 0;
   for (int number = 0; load.repeats && number < channels * open; number++)
     (new Call{load, static_cast<size_t>(number % channels)})->begin(Clock::now());
-  bool ends = false;
-  for (long sent = 0;;) {
+  std::atomic<bool> paced{rate == 0};
+  std::thread pacer([&] {
+    for (long sent = 0; rate != 0 && sent / rate < warm + seconds; sent++) {
+      std::this_thread::sleep_until(after(sent / rate));
+      // Calls that were due in time count, however late they end.
+      (new Call{load, static_cast<size_t>(sent % channels), sent / rate >= warm})->begin(after(sent / rate));
+    }
+    paced = true;
+  });
+  while (true) {
     const auto now = Clock::now();
-    if (!ends) load.counts = now >= after(warm);
-    if (!ends && now >= after(warm + seconds)) {
-      ends = true;
-      load.repeats = false;
-      // Calls that were due in time count, however late they end; of a closed loop those that have ended.
-      load.counts = rate != 0;
+    if (rate == 0) {
+      load.repeats = now < after(warm + seconds);
+      load.counts = load.repeats && now >= after(warm);
     }
-    if (ends && load.open == 0) break;
-    auto next = now + std::chrono::milliseconds(5);
-    if (rate != 0 && !ends) {
-      for (; after(sent / rate) <= now; sent++)
-        (new Call{load, static_cast<size_t>(sent % channels)})->begin(after(sent / rate));
-      next = std::min(next, after(sent / rate));
-    }
+    if (paced && !load.repeats && load.open == 0) break;
     void* tag;
     bool ok;
-    const auto wait = std::chrono::system_clock::now() + (next - Clock::now());
+    const auto wait = std::chrono::system_clock::now() + std::chrono::milliseconds(5);
     if (load.queue.AsyncNext(&tag, &ok, wait) == grpc::CompletionQueue::GOT_EVENT) static_cast<Call*>(tag)->end();
   }
+  pacer.join();
   std::sort(load.milliseconds.begin(), load.milliseconds.end());
   std::printf("{\"calls\": %zu, \"failed\": %ld, \"wrong\": %ld, \"p50_ms\": %.4f, \"p95_ms\": %.4f, \"p99_ms\": %.4f}\n",
               load.milliseconds.size(), load.failed, load.wrong, quantile(load.milliseconds, .5),
