@@ -8,7 +8,7 @@ import typer
 
 from ..contract.errors import ServerError, StoreError
 from ..contract.json_values import instant
-from .console import in_bytes, show, show_json, show_table
+from .console import counted, in_bytes, show, show_json, show_table
 from .exit_status import exit_status
 from .gate import all_warned, held, quarantined, show_gate
 from .options import AsJson
@@ -104,6 +104,7 @@ def _committed(installation: "Installation", group: "FeatureGroup") -> dict:
         "freshness_seconds": group.freshness,
         "fresh": found.is_fresh,
         "freshness_score": freshness_score(group, log, now - SCORED, now),
+        "waits_for_replicas": installation.environment.durability.replicas_of(group.name),
     }
 
 
@@ -236,6 +237,10 @@ def _show(found: dict) -> None:
             for group in found["feature_groups"]
         ],
     )
+    for group in found["feature_groups"]:
+        if group["waits_for_replicas"]:
+            number = counted(group["waits_for_replicas"], "replica")
+            show(f"{group['name']}@{group['version']} waits for {number} before it is published")
     show_gate(found)
     if found["runs"]:
         show("")

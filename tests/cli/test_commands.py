@@ -152,7 +152,9 @@ def test_preview_shows_rows_and_writes_nothing(shop: ShopHome) -> None:
 
 
 @pytest.mark.server
-def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
+def test_status_says_what_is_fresh_and_published(
+    shop: ShopHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = shop.headrace("status", "--json").json
     shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-02")
 
@@ -181,6 +183,7 @@ def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
         "freshness_seconds": 86400,
         "fresh": True,
         "freshness_score": None,
+        "waits_for_replicas": 0,
         "live": True,
         "published_partition": "2024-01-02",
         "published_age_seconds": 86400,
@@ -190,3 +193,7 @@ def test_status_says_what_is_fresh_and_published(shop: ShopHome) -> None:
     }
     assert [run["status"] for run in after["runs"]] == ["SUCCESS", "SUCCESS"]
     assert after["runs"][0]["assets"] == ["offline/customer_spend", "online/customer_spend"]
+
+    monkeypatch.setenv("HEADRACE_WAIT_REPLICAS", "customer_spend=2")
+
+    assert "customer_spend@1 waits for 2 replicas" in shop.headrace("status").out
