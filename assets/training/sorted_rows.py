@@ -44,13 +44,16 @@ class SortedRows:
             keys: The names of the join keys.
         """
         rows = rows.rechunk()
-        order = row_order(rows, [*keys, EVENT_TIMESTAMP])
         times = rows[EVENT_TIMESTAMP].to_physical().to_numpy()
-        columns = [rows[name] for name in keys]
+        starts = entity_starts([rows[name] for name in keys])
+        entities = rows.select(keys)[starts]
+        order = None
+        if row_order(entities, keys) is not None or not _are_in_order(times, starts):
+            order = row_order(rows, [*keys, EVENT_TIMESTAMP])
         if order is not None:
-            times, columns = times[order], [each.gather(pl.Series(order)) for each in columns]
-        starts = entity_starts(columns)
-        entities = pl.DataFrame([each.gather(pl.Series(starts)) for each in columns])
+            times, ordered = times[order], rows.select(keys)[order]
+            starts = entity_starts([ordered[name] for name in keys])
+            entities = ordered[starts]
         return cls(rows, order, times, entities, np.append(starts, rows.height))
 
     def positions(self, found: Positions) -> Positions:
@@ -87,6 +90,14 @@ def entity_starts(keys: Sequence[pl.Series]) -> Positions:
         else:
             changes[1:] |= (values.slice(1) != values.head(-1)).to_numpy()
     return np.flatnonzero(changes)
+
+
+def _are_in_order(times: Instants, starts: Positions) -> bool:
+    """Whether no row is older than the one before it, but for the first of an entity."""
+    is_older = np.zeros(len(times), np.bool_)
+    np.less(times[1:], times[:-1], out=is_older[1:])
+    is_older[starts] = False
+    return not is_older.any()
 
 
 def positions_of(asked: pl.DataFrame, entities: pl.DataFrame) -> Positions:

@@ -1,12 +1,10 @@
 """Keeping a table's history: what was committed since it was last refreshed is copied into it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from io import BytesIO
 from time import time_ns
-from typing import Literal
 from uuid import uuid4
 
 import polars as pl
@@ -18,7 +16,7 @@ from deltalake.transaction import AddAction
 
 from ...contract.errors import CommitConflictError
 from .damage import explained
-from .delta_writes import ROW_GROUP_ROWS, create
+from .delta_writes import create
 from .history import (
     MONTH_COLUMN,
     STAMP,
@@ -31,13 +29,12 @@ from .history import (
 )
 from .maintenance.derived import remove_replaced_files
 from .offline_table import OfflineTable
-from .patience import polars_options
+from .plain_columns import write_plain
 from .table_snapshot import TableSnapshot
 from .table_spec import BUCKET_COLUMN
 
 _APPLICATION = "headrace/history"
 _LAYOUT = (MONTH_COLUMN, BUCKET_COLUMN)
-_SAMPLE_ROWS, _WORTH_IT = 8_192, 0.9
 KEPT = timedelta(days=1)
 """How long a reader may go on reading files that a refresh has replaced."""
 
@@ -128,7 +125,7 @@ def _written(
             if rows.is_empty():
                 continue
             path = f"{MONTH_COLUMN}={month}/{BUCKET_COLUMN}={bucket}/{uuid4().hex}.parquet"
-            _write(rows, f"{history_uri(snapshot)}/{path}", snapshot.log.storage_options)
+            _write(rows, path, files)
             yield AddAction(
                 path=path,
                 size=files.get_file_info(path).size,
@@ -139,31 +136,9 @@ def _written(
             )
 
 
-def _write(rows: pl.DataFrame, uri: str, storage_options: Mapping[str, str]) -> None:
-    # Nobody filters by statistics.
-    rows.write_parquet(
-        uri,
-        compression=_compression(rows),
-        statistics=False,
-        row_group_size=ROW_GROUP_ROWS,
-        storage_options=polars_options(storage_options),
-        mkdir=True,
-    )
-
-
-def _compression(rows: pl.DataFrame) -> Literal["lz4", "uncompressed"]:
-    """LZ4, a tenth larger than zstd and read in half of the time; none where it gains nothing.
-
-    Floats that no two rows share do not shrink, and what is not compressed is read in half of the
-    time again. Some rows tell for all.
-    """
-    some = rows.slice(rows.height // 2, _SAMPLE_ROWS)
-    sizes = {}
-    for compression in ("lz4", "uncompressed"):
-        file = BytesIO()
-        some.write_parquet(file, compression=compression, statistics=False)
-        sizes[compression] = file.tell()
-    return "lz4" if sizes["lz4"] < _WORTH_IT * sizes["uncompressed"] else "uncompressed"
+def _write(rows: pl.DataFrame, path: str, files: pyarrow.fs.FileSystem) -> None:
+    with files.open_output_stream(path) as sink:
+        write_plain(rows, sink)
 
 
 def _commit(

@@ -8,6 +8,7 @@ import polars as pl
 from ...contract.partitions import Partitioning
 from ...contract.status import microseconds
 from .history import History, history_of, month_of
+from .plain_columns import plain_columns
 from .table_snapshot import TableSnapshot
 from .table_spec import EVENT_TIMESTAMP
 
@@ -61,7 +62,7 @@ class MonthlyRows:
         cell = self.history.cells.get((month, bucket)) if self.history else None
         if cell is not None and len(tail) < len(partitions):
             try:
-                rows = self._current(self._read([cell], columns), month)
+                rows = self._current(self._read_cell(cell, columns), month)
             except (pl.exceptions.PolarsError, OSError):
                 # It was removed as outdated, or is damaged. The table has all of its rows.
                 return self._read(self._files(month, bucket, partitions), columns)
@@ -84,6 +85,15 @@ class MonthlyRows:
     def _read(self, uris: list[str], columns: Sequence[str]) -> pl.DataFrame:
         self.opened.update(uris)
         return self.snapshot.scan_files(uris).select(columns).collect()
+
+    def _read_cell(self, uri: str, columns: Sequence[str]) -> pl.DataFrame:
+        schema = self.snapshot.spec.schema
+        plain = plain_columns(uri, {name: schema[name] for name in columns})
+        self.opened.add(uri)
+        others = [name for name in columns if name not in plain]
+        if not others:
+            return pl.DataFrame([plain[name] for name in columns])
+        return self._read([uri], others).with_columns(plain.values()).select(columns)
 
     def _current(self, rows: pl.DataFrame, month: str) -> pl.DataFrame:
         """The rows of the history without those of partitions that were replaced since."""
