@@ -30,7 +30,7 @@ from ..status_codes import status_of
 from ..store.engine import Engine
 from ..tls import server_credentials
 from .abandoned import AbandonedCalls
-from .addresses import check_address, taken
+from .addresses import UNIX, check_address, taken
 from .channel_arguments import channel_arguments, open_at_most
 from .completion_queue import peer_identities
 from .lean_calls import Answer, Shared, UnaryCall, refuse
@@ -100,6 +100,9 @@ class LeanServer:
         self._reflection = Reflection()
         self._unary = self._unary_paths()
         self._streaming = self._streaming_paths()
+        # Names that a stranger may make up are not counted.
+        names = (*unary_methods(self.handler), "StreamOnlineFeatures")
+        self._counted_as = {f"/{SERVICE}/{name}".encode(): name for name in names}
 
     @property
     def open_calls(self) -> int:
@@ -136,12 +139,12 @@ class LeanServer:
         """Begin to drain; from any thread, and from a signal's handler."""
         self._is_stopping = True
 
-    def _unary_paths(self) -> dict[bytes, tuple[str, Answer]]:
-        paths: dict[bytes, tuple[str, Answer]] = {
+    def _unary_paths(self) -> dict[bytes, tuple[str | None, Answer]]:
+        paths: dict[bytes, tuple[str | None, Answer]] = {
             f"/{SERVICE}/{name}".encode(): (name, answer)
             for name, answer in unary_methods(self.handler).items()
         }
-        return {**paths, _CHECK: ("Check", self._check)}
+        return {**paths, _CHECK: (None, self._check)}
 
     def _streaming_paths(self) -> dict[bytes, Callable[[Accepted], None]]:
         reflection = {
@@ -178,7 +181,7 @@ class LeanServer:
     def _listen(self) -> str:
         bind, tls = self._settings.bind, self._settings.tls
         credentials: Any = None if tls is None else server_credentials(tls)
-        if not bind.startswith("unix:") and not self._settings.shares_port:
+        if not self._settings.shares_port:
             check_address(bind)
         port = self._loop.server.add_http2_port(
             bind.encode(),
@@ -186,13 +189,14 @@ class LeanServer:
         )
         if not port:
             raise taken(bind)
-        return bind if bind.startswith("unix:") else f"{bind.rpartition(':')[0]}:{port}"
+        return bind if bind.startswith(UNIX) else f"{bind.rpartition(':')[0]}:{port}"
 
     def _accept(self, accepted: Accepted) -> None:
         try:
             self._begin(accepted)
         except LimitReachedError as error:
-            refuse(self._loop, accepted, *status_of(error))
+            counted_as = self._counted_as.get(accepted.method)
+            refuse(self._shared, accepted, *status_of(error), counted_as=counted_as)
 
     def _begin(self, accepted: Accepted) -> None:
         abandoned = self._shared.abandoned
@@ -210,7 +214,7 @@ class LeanServer:
             streaming(accepted)
             return
         text = f"there is no method {accepted.method[:200].decode('utf-8', 'replace')}"
-        refuse(self._loop, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
+        refuse(self._shared, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
 
     def _admit(self) -> None:
         limit = self._calls_at_most
