@@ -6,7 +6,6 @@ alone while there is something to do for the other.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +162,7 @@ class LeanServer:
             self.engine.poll(_STORE_TURN_SECONDS)
             return True
         # Nobody waits for the store; a connection that broke is seen soon enough.
-        now = time.monotonic()
+        now = self._loop.now
         if now >= self._look_at or self.engine.waiting_readings:
             self.engine.poll(0)
             self._look_at = now + _STORE_LOOK_SECONDS
@@ -192,23 +191,23 @@ class LeanServer:
         return bind if bind.startswith(UNIX) else f"{bind.rpartition(':')[0]}:{port}"
 
     def _accept(self, accepted: Accepted) -> None:
+        shared = self._shared
         try:
-            self._begin(accepted)
+            if shared.abandoned.any_yet:
+                shared.abandoned.check(accepted.call)
+            unary = self._unary.get(accepted.method)
+            if unary is None:
+                self._begin_lasting(accepted)
+                return
+            name, answer = unary
+            if name is not None:  # health may be asked for at any time
+                self._admit(accepted)
+            UnaryCall(shared, accepted, name, answer)
         except LimitReachedError as error:
             counted_as = self._counted_as.get(accepted.method)
-            refuse(self._shared, accepted, *status_of(error), counted_as=counted_as)
+            refuse(shared, accepted, *status_of(error), counted_as=counted_as)
 
-    def _begin(self, accepted: Accepted) -> None:
-        abandoned = self._shared.abandoned
-        if abandoned.any_yet:
-            abandoned.check(accepted.call)
-        unary = self._unary.get(accepted.method)
-        if unary is not None:
-            if accepted.method != _CHECK:
-                self._admit()
-                self._admit_caller(accepted)
-            UnaryCall(self._shared, accepted, *unary)
-            return
+    def _begin_lasting(self, accepted: Accepted) -> None:
         streaming = self._streaming.get(accepted.method)
         if streaming is not None:
             streaming(accepted)
@@ -216,13 +215,13 @@ class LeanServer:
         text = f"there is no method {accepted.method[:200].decode('utf-8', 'replace')}"
         refuse(self._shared, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
 
-    def _admit(self) -> None:
+    def _admit(self, accepted: Accepted) -> None:
         limit = self._calls_at_most
-        if self._loop.open_calls <= limit:
-            return
-        lasting = len(self._streams) + len(self._reflections) + len(self._watches)
-        if self._loop.open_calls - lasting > limit:
-            raise LimitReachedError(subject="this server", limit=f"{limit} open calls")
+        if self._loop.open_calls > limit:
+            lasting = len(self._streams) + len(self._reflections) + len(self._watches)
+            if self._loop.open_calls - lasting > limit:
+                raise LimitReachedError(subject="this server", limit=f"{limit} open calls")
+        self._admit_caller(accepted)
 
     def _admit_caller(self, accepted: Accepted) -> None:
         if self._admission.asks_for_callers:

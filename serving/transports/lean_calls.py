@@ -105,7 +105,7 @@ class UnaryCall:
         self._open_parts = 1
         self._ticket: Ticket[bytes] | None = None
         self._span: CallSpan | None = None
-        self._since = time.monotonic()
+        self._since = shared.loop.now
         shared.waiting[self] = self._since
         shared.loop.start(accepted.call, receive_message(), self)
 
@@ -120,10 +120,10 @@ class UnaryCall:
             shared.abandoned.add(self._accepted.call)
             self._fail(grpc.StatusCode.INVALID_ARGUMENT, "no request message came")
             return
-        since = self._since = time.monotonic()
+        since = self._since = shared.loop.now
         if shared.tracing is not None and self._name is not None:
             self._span = shared.tracing.began(self._name, self._accepted.metadata)
-        deadline = self._accepted.monotonic_deadline()
+        deadline = self._accepted.deadline
         if deadline <= since:
             self._fail(
                 grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began"
