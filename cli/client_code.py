@@ -26,7 +26,7 @@ _TYPES = {
     DType.FLOAT64_LIST: "list[float]",
     DType.INT64_LIST: "list[int]",
 }
-_PARAMETERS = frozenset({"client", "max_age", "stale"})
+_PARAMETERS = frozenset({"client", "max_age", "stale", "project"})
 _WIDTH = 100
 
 _MODULE = '''\
@@ -70,6 +70,7 @@ def lookup(
 {parameters}
     max_age: timedelta | None = None,
     stale: Stale = "null",
+    project: bool = False,
 ) -> list[{row}]:
     """Look up the features of entities, one row for each, in the order given.
 
@@ -78,6 +79,7 @@ def lookup(
 {arguments}
         max_age: Values older than this are no longer known, even within their TTL.
         stale: Whether values that are too old are hidden (`null`) or kept.
+        project: Whether the server cuts the service's features out of its rows.
 
     Raises:
         ContractChangedError: The service is no longer what this client was made for.
@@ -93,6 +95,7 @@ def lookup(
         }},
         max_age=max_age,
         stale=stale,
+        project=project,
     )
 
 
@@ -102,6 +105,7 @@ async def lookup_async(
 {parameters}
     max_age: timedelta | None = None,
     stale: Stale = "null",
+    project: bool = False,
 ) -> list[{row}]:
     """Look up the features of entities; as `lookup`."""
     return await look_up_async(
@@ -113,6 +117,7 @@ async def lookup_async(
         }},
         max_age=max_age,
         stale=stale,
+        project=project,
     )
 '''
 

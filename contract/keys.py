@@ -30,6 +30,8 @@ _INT64 = struct.Struct(">q")
 _PREFIXED_INT64 = struct.Struct(">Hq")
 _LENGTH = struct.Struct(">I")
 _EPOCH = date(1970, 1, 1).toordinal()
+FIRST_DAY, LAST_DAY = (day.toordinal() - _EPOCH for day in (date.min, date.max))
+"""The dates that there are, as days since 1970-01-01."""
 
 
 def group_prefix(group_id: int) -> bytes:

@@ -22,7 +22,7 @@ from .lookup import Answer, Lookup
 from .observing import UNOBSERVED, Observer
 from .plans import Plans
 from .query import Query, checked_query, malformed, parse_query
-from .reading import Reading
+from .reading import Reading, Values
 from .settings import Limits, RateLimits
 
 _Result = TypeVar("_Result")
@@ -84,22 +84,21 @@ class Handler:
         if plan is None or asked is None:
             query = parse_query(raw, self._limits)
             body = yield from self._look_up(query)
-            if plan is None:
-                self._learn(raw, query)
+            self._learn(raw, query)
             return body
-        keys, count = asked
         if self.admission.asks_for_groups:
-            self.admission.admit_rows(plan.groups, count)
-        answer = plan.answer((yield keys), count, self._now_us())
+            self.admission.admit_rows(plan.groups, asked.entity_count)
+        values = yield asked.keys
+        answer = plan.answer(asked, values, self._now_us())
         if answer.doubtful or len(answer.body) > self._limits.message_bytes:
             query = parse_query(raw, self._limits)
-            return (yield from self._look_up(query, is_admitted=True))
+            return (yield from self._look_up(query, (plans.snapshot, values)))
         return self._told(answer)
 
     def _learn(self, raw: bytes, query: Query) -> None:
         if self.plans.snapshot is not self.snapshot:
             self.plans = Plans(self.snapshot)
-        self.plans.learn(raw, query, self._limits)
+        self.plans.learn(raw, query)
 
     def answer(self, request: pb.GetOnlineFeaturesRequest) -> Reading[bytes]:
         """Answer a message of a stream, as `get_online_features` answers a call.
@@ -111,15 +110,20 @@ class Handler:
         """
         return (yield from self._look_up(checked_query(request, self._limits)))
 
-    def _look_up(self, query: Query, *, is_admitted: bool = False) -> Reading[bytes]:
+    def _look_up(
+        self, query: Query, read: tuple[Snapshot | None, Values] | None = None
+    ) -> Reading[bytes]:
+        """Answer a query; `read` is what was read for it already, and of which catalogue."""
+
         def plan(snapshot: Snapshot) -> Lookup:
             return Lookup(query, snapshot.select(query.features, query.service), self._limits)
 
         snapshot, lookup = yield from self._resolve(plan)
-        if self.admission.asks_for_groups and not is_admitted:
+        if self.admission.asks_for_groups and read is None:
             groups = [group.spec.name for group in lookup.selection.groups]
             self.admission.admit_rows(groups, query.entity_count)
-        values = yield lookup.keys
+        is_read = read is not None and read[0] is snapshot
+        values = read[1] if read is not None and is_read else (yield lookup.keys)
         answer = lookup.answer(values, self._now_us())
         if answer.doubtful:
             newer = yield from self._newer(snapshot)

@@ -76,6 +76,7 @@ def look_up(
     entities: Entities,
     max_age: timedelta | None,
     stale: Stale,
+    project: bool = False,
 ) -> list[Row]:
     """One typed row per entity, in the order given.
 
@@ -87,7 +88,11 @@ def look_up(
     name = expected.name
     try:
         answer = client.get_online_features(
-            feature_service=name, entities=entities, max_age=max_age, stale=stale
+            feature_service=name,
+            entities=entities,
+            max_age=max_age,
+            stale=stale,
+            project=project,
         )
     except RequestError:
         expected.compare(client.get_contracts(feature_service=name))
@@ -103,12 +108,17 @@ async def look_up_async(
     entities: Entities,
     max_age: timedelta | None,
     stale: Stale,
+    project: bool = False,
 ) -> list[Row]:
     """As `look_up`."""
     name = expected.name
     try:
         answer = await client.get_online_features(
-            feature_service=name, entities=entities, max_age=max_age, stale=stale
+            feature_service=name,
+            entities=entities,
+            max_age=max_age,
+            stale=stale,
+            project=project,
         )
     except RequestError:
         expected.compare(await client.get_contracts(feature_service=name))

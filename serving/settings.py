@@ -14,6 +14,17 @@ from ..contract.errors import InvalidArgumentError
 DEFAULT_BIND = "127.0.0.1:50051"
 
 
+def _require_above_zero(table: str, settings: object, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if value <= type(value)(0):
+            raise InvalidArgumentError(
+                argument=f"{table}.{name}" if table else name,
+                problem="it is not above zero",
+                remedy="leave it out, or raise it",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one request may ask for, and how many calls may be open at once.
@@ -39,6 +50,19 @@ class Limits:
     message_bytes: int = 4 * 2**20
     message_wait: timedelta = timedelta(seconds=10)
     abandoned: int = 300
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing would ever be answered.
+
+        Raises:
+            InvalidArgumentError: One that has to be above zero is not.
+        """
+        _require_above_zero(
+            "limits",
+            self,
+            *("entities", "features", "rows", "calls", "message_bytes"),
+            *("message_wait", "abandoned"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +128,12 @@ class StoreSettings:
         Raises:
             InvalidArgumentError: One that has to be above zero is not.
         """
-        for name in ("timeout", "connect_timeout"):
-            _require(f"store {name}", is_right=getattr(self, name) > timedelta(0))
-        for name in ("flights", "keys_at_once", "waiting_readings", "waiting_keys"):
-            _require(f"store {name}", is_right=getattr(self, name) > 0)
+        _require_above_zero(
+            "store",
+            self,
+            *("timeout", "connect_timeout", "flights", "keys_at_once"),
+            *("waiting_readings", "waiting_keys"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +160,19 @@ class RestSettings:
     body_bytes: int = 4 * 2**20
     body_timeout: timedelta = timedelta(seconds=10)
     timeout: timedelta = timedelta(seconds=5)
+
+    def __post_init__(self) -> None:
+        """Refuse settings under which nothing would ever be answered.
+
+        Raises:
+            InvalidArgumentError: One that has to be above zero is not.
+        """
+        _require_above_zero(
+            "rest",
+            self,
+            *("calls", "connections", "header_timeout", "values"),
+            *("body_bytes", "body_timeout", "timeout"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +250,14 @@ class Settings:
     transport: Literal["auto", "lean", "aio"] = "auto"
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse settings under which nothing would be served.
+
+        Raises:
+            InvalidArgumentError: One that has to be above zero is not.
+        """
+        _require_above_zero("", self, "workers", "refresh_every")
+
     @classmethod
     def of(cls, environment: Environment, *, bind: str) -> "Settings":
         """The settings of a server in this environment.
@@ -224,11 +271,4 @@ class Settings:
             store=StoreSettings(environment.redis_url),
             namespace=environment.namespace,
             clock=partial(recorded_clock, environment.home, None),
-        )
-
-
-def _require(name: str, *, is_right: bool) -> None:
-    if not is_right:
-        raise InvalidArgumentError(
-            argument=name, problem="it is not above zero", remedy="leave it out, or raise it"
         )

@@ -3,7 +3,7 @@
 import asyncio
 import queue
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import grpc
@@ -13,7 +13,7 @@ from ..contract.errors import HeadraceError, RequestError
 from ..contract.proto.headrace.v1 import feature_service_pb2 as pb
 from ..contract.proto.headrace.v1.raw_rows_pb2 import RawStreamReply
 from .connections import Connections
-from .conversation import Conversation, Exchange
+from .conversation import Conversation, Exchange, Prepared
 from .entity_columns import Entities
 from .question import Question
 from .streamed import CODES, StreamedAnswer, Window
@@ -63,8 +63,11 @@ class _Troubles:
         return pause
 
 
-class FeatureStream:
-    """One stream of a `FeatureClient`."""
+class _Stream:
+    """What both streams are made of; `run` makes the calls beside one, such as for contracts."""
+
+    _run: Callable[[Exchange[Any]], Any]
+    _sending: Any  # a queue of messages, and of `None` behind the last one
 
     def __init__(
         self,
@@ -72,11 +75,40 @@ class FeatureStream:
         conversation: Conversation,
         run: Callable[[Exchange[Any]], Any],
     ) -> None:
-        """Open a call; `run` makes the calls beside it, such as for contracts."""
+        """Open a call."""
         self._connections, self._conversation, self._run = connections, conversation, run
         self._window = Window(connections.timeout)
         self._troubles = _Troubles(connections, self._window)
         self._open()
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def _called(self, messages: object) -> Any:  # noqa: ANN401  # grpc's and grpc.aio's calls differ
+        return self._connections.stream()(
+            messages,
+            timeout=max(0.0, self._window.seconds_left()),
+            metadata=self._connections.metadata,
+        )
+
+    def _settling(self, prepared: Prepared, reply: RawStreamReply) -> Exchange[float | None]:
+        """Settle what a reply answers; or the pause after which it is to be asked again."""
+        if reply.HasField("error"):
+            outcome = self._troubles.after_reply(reply)
+            if not isinstance(outcome, HeadraceError):
+                return outcome
+            self._window.settle(reply, outcome)
+            return None
+        self._troubles.over()
+        answer = yield from self._conversation.answer(prepared, reply.response)
+        if answer is None:
+            answer = yield from self._conversation.look_up(prepared.question)
+        self._window.settle(reply, answer)
+        return None
+
+
+class FeatureStream(_Stream):
+    """One stream of a `FeatureClient`."""
 
     def answers(self, question: Question, batches: Iterable[Entities]) -> Iterator[StreamedAnswer]:
         """Outcomes of a question about each batch, in their order; some are asked ahead."""
@@ -101,11 +133,7 @@ class FeatureStream:
         self._sending = queue.SimpleQueue[Message | None]()
         for message in self._window.unanswered():
             self._sending.put(message)
-        self._call: Any = self._connections.stream()(
-            iter(self._sending.get, None),
-            timeout=max(0.0, self._window.seconds_left()),
-            metadata=self._connections.metadata,
-        )
+        self._call = self._called(iter(self._sending.get, None))
 
     def _ask(self, question: Question) -> None:
         try:
@@ -131,39 +159,18 @@ class FeatureStream:
 
     def _settle(self, reply: RawStreamReply) -> None:
         prepared = self._window.asked(reply)
-        if reply.HasField("error"):
-            outcome = self._troubles.after_reply(reply)
-            if isinstance(outcome, HeadraceError):
-                self._window.settle(reply, outcome)
-            else:
-                time.sleep(outcome)
-                self._sending.put(self._window.again(reply))
-            return
-        self._troubles.over()
         try:
-            answer = self._run(self._conversation.answer(prepared, reply.response))
-            if answer is None:
-                answer = self._run(self._conversation.look_up(prepared.question))
+            pause = self._run(self._settling(prepared, reply))
         except RequestError as refused:
             self._window.settle(reply, refused)
-        else:
-            self._window.settle(reply, answer)
+            return
+        if pause is not None:
+            time.sleep(pause)
+            self._sending.put(self._window.again(reply))
 
 
-class AsyncFeatureStream:
-    """One stream of an `AsyncFeatureClient`."""
-
-    def __init__(
-        self,
-        connections: Connections,
-        conversation: Conversation,
-        run: Callable[[Exchange[Any]], Awaitable[Any]],
-    ) -> None:
-        """As `FeatureStream`."""
-        self._connections, self._conversation, self._run = connections, conversation, run
-        self._window = Window(connections.timeout)
-        self._troubles = _Troubles(connections, self._window)
-        self._open()
+class AsyncFeatureStream(_Stream):
+    """One stream of an `AsyncFeatureClient`; `run` is asynchronous, and so are its messages."""
 
     async def answers(
         self, question: Question, batches: AsyncIterable[Entities] | Iterable[Entities]
@@ -192,11 +199,7 @@ class AsyncFeatureStream:
         self._sending = asyncio.Queue[Message | None]()
         for message in self._window.unanswered():
             self._sending.put_nowait(message)
-        self._call: Any = self._connections.stream()(
-            _messages(self._sending),
-            timeout=max(0.0, self._window.seconds_left()),
-            metadata=self._connections.metadata,
-        )
+        self._call = self._called(_messages(self._sending))
         self._replies: AsyncIterator[RawStreamReply] = aiter(self._call)
 
     async def _ask(self, question: Question) -> None:
@@ -223,23 +226,14 @@ class AsyncFeatureStream:
 
     async def _settle(self, reply: RawStreamReply) -> None:
         prepared = self._window.asked(reply)
-        if reply.HasField("error"):
-            outcome = self._troubles.after_reply(reply)
-            if isinstance(outcome, HeadraceError):
-                self._window.settle(reply, outcome)
-            else:
-                await asyncio.sleep(outcome)
-                self._sending.put_nowait(self._window.again(reply))
-            return
-        self._troubles.over()
         try:
-            answer = await self._run(self._conversation.answer(prepared, reply.response))
-            if answer is None:
-                answer = await self._run(self._conversation.look_up(prepared.question))
+            pause = await self._run(self._settling(prepared, reply))
         except RequestError as refused:
             self._window.settle(reply, refused)
-        else:
-            self._window.settle(reply, answer)
+            return
+        if pause is not None:
+            await asyncio.sleep(pause)
+            self._sending.put_nowait(self._window.again(reply))
 
 
 async def _messages(sending: "asyncio.Queue[Message | None]") -> AsyncIterator[Message]:

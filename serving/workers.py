@@ -11,7 +11,7 @@ from ..contract.errors import InvalidArgumentError
 from .flags import FLAGS
 from .settings import Settings
 from .supervisor import Supervisor
-from .transports.addresses import check_address
+from .transports.addresses import UNIX, check_address
 
 _ADDRESSES = ("bind", "rest.bind")
 
@@ -76,7 +76,7 @@ def _reserved(bind: str, option: str) -> Iterator[str]:
     A server of anybody else is refused, also while no worker listens; a worker is not, as it asks
     to share the port.
     """
-    if bind.startswith("unix:"):
+    if bind.startswith(UNIX):
         raise InvalidArgumentError(
             argument=option,
             problem=f"workers cannot share {bind}",

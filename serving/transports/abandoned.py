@@ -53,4 +53,7 @@ class AbandonedCalls:
     def _sizes(self, call: Any) -> tuple[tuple[str, float], ...]:  # noqa: ANN401  # as above
         peer = call.peer().decode("utf-8", "replace")
         address = peer.rpartition(":")[0]
-        return (peer, self._per_minute), (address, self._per_minute * _CONNECTIONS)
+        of_all = self._per_minute * _CONNECTIONS
+        if address == "unix":  # connections of a socket cannot be told apart
+            return ((address, of_all),)
+        return (peer, self._per_minute), (address, of_all)

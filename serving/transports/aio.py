@@ -22,7 +22,7 @@ from ..settings import Settings
 from ..status_codes import status_of
 from ..store.engine import Engine
 from ..tls import server_credentials
-from .addresses import check_address, taken
+from .addresses import UNIX, check_address, taken
 from .aio_streams import Draining, FeatureStreams, deadline_of, reflect, watch
 from .channel_arguments import channel_arguments, open_at_most
 from .methods import REFLECTION_SERVICES, SERVICE, Unary, unary_methods
@@ -145,8 +145,8 @@ class AioServer:
 
     def _listen(self) -> str:
         bind, tls = self._settings.bind, self._settings.tls
-        is_unix = bind.startswith("unix:")
-        if not is_unix and not self._settings.shares_port:
+        is_unix = bind.startswith(UNIX)
+        if not self._settings.shares_port:
             check_address(bind)
         try:
             if tls is None:
@@ -197,7 +197,9 @@ class AioServer:
         limit = self._settings.limits.streams
         if self._open_streams >= limit:
             error = LimitReachedError(subject="this server", limit=f"{limit} open streams")
-            await context.abort(*status_of(error))
+            code, text = status_of(error)
+            self._observer.answered("StreamOnlineFeatures", code.name, 0.0)
+            await context.abort(code, text)
         self._open_streams += 1
         try:
             await self._streams.serve(context, partial(self._admit_caller, context))

@@ -6,7 +6,6 @@ alone while there is something to do for the other.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ from ..status_codes import status_of
 from ..store.engine import Engine
 from ..tls import server_credentials
 from .abandoned import AbandonedCalls
-from .addresses import check_address, taken
+from .addresses import UNIX, check_address, taken
 from .channel_arguments import channel_arguments, open_at_most
 from .completion_queue import peer_identities
 from .lean_calls import Answer, Shared, UnaryCall, refuse
@@ -100,6 +99,9 @@ class LeanServer:
         self._reflection = Reflection()
         self._unary = self._unary_paths()
         self._streaming = self._streaming_paths()
+        # Names that a stranger may make up are not counted.
+        names = (*unary_methods(self.handler), "StreamOnlineFeatures")
+        self._counted_as = {f"/{SERVICE}/{name}".encode(): name for name in names}
 
     @property
     def open_calls(self) -> int:
@@ -136,12 +138,12 @@ class LeanServer:
         """Begin to drain; from any thread, and from a signal's handler."""
         self._is_stopping = True
 
-    def _unary_paths(self) -> dict[bytes, tuple[str, Answer]]:
-        paths: dict[bytes, tuple[str, Answer]] = {
+    def _unary_paths(self) -> dict[bytes, tuple[str | None, Answer]]:
+        paths: dict[bytes, tuple[str | None, Answer]] = {
             f"/{SERVICE}/{name}".encode(): (name, answer)
             for name, answer in unary_methods(self.handler).items()
         }
-        return {**paths, _CHECK: ("Check", self._check)}
+        return {**paths, _CHECK: (None, self._check)}
 
     def _streaming_paths(self) -> dict[bytes, Callable[[Accepted], None]]:
         reflection = {
@@ -160,7 +162,7 @@ class LeanServer:
             self.engine.poll(_STORE_TURN_SECONDS)
             return True
         # Nobody waits for the store; a connection that broke is seen soon enough.
-        now = time.monotonic()
+        now = self._loop.now
         if now >= self._look_at or self.engine.waiting_readings:
             self.engine.poll(0)
             self._look_at = now + _STORE_LOOK_SECONDS
@@ -178,7 +180,7 @@ class LeanServer:
     def _listen(self) -> str:
         bind, tls = self._settings.bind, self._settings.tls
         credentials: Any = None if tls is None else server_credentials(tls)
-        if not bind.startswith("unix:") and not self._settings.shares_port:
+        if not self._settings.shares_port:
             check_address(bind)
         port = self._loop.server.add_http2_port(
             bind.encode(),
@@ -186,39 +188,40 @@ class LeanServer:
         )
         if not port:
             raise taken(bind)
-        return bind if bind.startswith("unix:") else f"{bind.rpartition(':')[0]}:{port}"
+        return bind if bind.startswith(UNIX) else f"{bind.rpartition(':')[0]}:{port}"
 
     def _accept(self, accepted: Accepted) -> None:
+        shared = self._shared
         try:
-            self._begin(accepted)
+            if shared.abandoned.any_yet:
+                shared.abandoned.check(accepted.call)
+            unary = self._unary.get(accepted.method)
+            if unary is None:
+                self._begin_lasting(accepted)
+                return
+            name, answer = unary
+            if name is not None:  # health may be asked for at any time
+                self._admit(accepted)
+            UnaryCall(shared, accepted, name, answer)
         except LimitReachedError as error:
-            refuse(self._loop, accepted, *status_of(error))
+            counted_as = self._counted_as.get(accepted.method)
+            refuse(shared, accepted, *status_of(error), counted_as=counted_as)
 
-    def _begin(self, accepted: Accepted) -> None:
-        abandoned = self._shared.abandoned
-        if abandoned.any_yet:
-            abandoned.check(accepted.call)
-        unary = self._unary.get(accepted.method)
-        if unary is not None:
-            if accepted.method != _CHECK:
-                self._admit()
-                self._admit_caller(accepted)
-            UnaryCall(self._shared, accepted, *unary)
-            return
+    def _begin_lasting(self, accepted: Accepted) -> None:
         streaming = self._streaming.get(accepted.method)
         if streaming is not None:
             streaming(accepted)
             return
         text = f"there is no method {accepted.method[:200].decode('utf-8', 'replace')}"
-        refuse(self._loop, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
+        refuse(self._shared, accepted, grpc.StatusCode.UNIMPLEMENTED, text)
 
-    def _admit(self) -> None:
+    def _admit(self, accepted: Accepted) -> None:
         limit = self._calls_at_most
-        if self._loop.open_calls <= limit:
-            return
-        lasting = len(self._streams) + len(self._reflections) + len(self._watches)
-        if self._loop.open_calls - lasting > limit:
-            raise LimitReachedError(subject="this server", limit=f"{limit} open calls")
+        if self._loop.open_calls > limit:
+            lasting = len(self._streams) + len(self._reflections) + len(self._watches)
+            if self._loop.open_calls - lasting > limit:
+                raise LimitReachedError(subject="this server", limit=f"{limit} open calls")
+        self._admit_caller(accepted)
 
     def _admit_caller(self, accepted: Accepted) -> None:
         if self._admission.asks_for_callers:

@@ -89,14 +89,23 @@ class UnaryCall:
         "_ticket",
     )
 
-    def __init__(self, shared: Shared, accepted: Accepted, name: str, answer: Answer) -> None:
-        """Wait for the call's message; `refuse` is for calls that are not even listened to."""
+    def __init__(
+        self, shared: Shared, accepted: Accepted, name: str | None, answer: Answer
+    ) -> None:
+        """Wait for the call's message; `refuse` is for calls that are not even listened to.
+
+        Args:
+            shared: What the server's calls share.
+            accepted: The call.
+            name: As the observer is told of it; `None` for one that is not counted.
+            answer: What answers its message.
+        """
         self._shared, self._accepted, self._name, self._answer = shared, accepted, name, answer
         self._is_over = self._is_watched = False
         self._open_parts = 1
         self._ticket: Ticket[bytes] | None = None
         self._span: CallSpan | None = None
-        self._since = time.monotonic()
+        self._since = shared.loop.now
         shared.waiting[self] = self._since
         shared.loop.start(accepted.call, receive_message(), self)
 
@@ -111,10 +120,10 @@ class UnaryCall:
             shared.abandoned.add(self._accepted.call)
             self._fail(grpc.StatusCode.INVALID_ARGUMENT, "no request message came")
             return
-        since = self._since = time.monotonic()
-        if shared.tracing is not None:
+        since = self._since = shared.loop.now
+        if shared.tracing is not None and self._name is not None:
             self._span = shared.tracing.began(self._name, self._accepted.metadata)
-        deadline = self._accepted.monotonic_deadline()
+        deadline = self._accepted.deadline
         if deadline <= since:
             self._fail(
                 grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the call began"
@@ -167,7 +176,8 @@ class UnaryCall:
         # The ticket tells this call: without this, each call would wait for the garbage collector,
         # and grpcio keeps a stream's place until its call is gone.
         self._ticket = None
-        self._shared.observer.answered(self._name, status, time.monotonic() - self._since)
+        if self._name is not None:
+            self._shared.observer.answered(self._name, status, time.monotonic() - self._since)
         if self._span is not None:
             self._span.ended(status)
         loop, call = self._shared.loop, self._accepted.call
@@ -182,7 +192,20 @@ class UnaryCall:
             self._shared.loop.ended()
 
 
-def refuse(loop: LeanLoop, accepted: Accepted, code: grpc.StatusCode, text: str) -> None:
-    """End a call without listening to it."""
+def refuse(
+    shared: Shared,
+    accepted: Accepted,
+    code: grpc.StatusCode,
+    text: str,
+    *,
+    counted_as: str | None = None,
+) -> None:
+    """End a call without listening to it; the observer is told if it counts as one of a method."""
+    if counted_as is not None:
+        tracing = shared.tracing
+        span = tracing.began(counted_as, accepted.metadata) if tracing is not None else None
+        shared.observer.answered(counted_as, code.name, 0.0)
+        if span is not None:
+            span.ended(code.name)
     batch = send_status(code.value[0], text.encode(), is_first=True)
-    loop.start_last(accepted.call, with_close(batch))
+    shared.loop.start_last(accepted.call, with_close(batch))

@@ -29,7 +29,7 @@ class Accepted(NamedTuple):
 
     Attributes:
         call: grpcio's own.
-        deadline: Unix time in seconds; some thousand years ahead when the client set none.
+        deadline: In monotonic seconds; infinite when the client set none.
         metadata: Pairs of the name and a text, or bytes for names that end in `-bin`.
     """
 
@@ -38,12 +38,6 @@ class Accepted(NamedTuple):
     deadline: float
     metadata: Sequence[tuple[str, str | bytes]]
 
-    def monotonic_deadline(self) -> float:
-        """The deadline as `time.monotonic()` counts; infinite for one that is years away."""
-        if self.deadline > _NEVER:
-            return inf
-        return time.monotonic() + self.deadline - time.time()
-
 
 class LeanLoop:
     """Accepts calls and hands every event to the call that it belongs to.
@@ -51,6 +45,7 @@ class LeanLoop:
     Attributes:
         open_calls: Accepted and not ended.
         is_closed: No batch may be started any more.
+        now: When the events that are being handled were there, in monotonic seconds.
         turn: Called between the events that were there and the next ones; true when it waited
             itself, or will have something to do at once, so that the queue is not to wait.
     """
@@ -84,6 +79,12 @@ class LeanLoop:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._cancel_at: float | None = None
+        self._look_at_clocks()
+
+    def _look_at_clocks(self) -> None:
+        """Once for many events: to ask the clock takes as long as much that a call needs."""
+        self.now = time.monotonic()
+        self._epoch = time.time() - self.now  # moves when somebody sets the clock
 
     def start(self, call: Any, batch: tuple[Any, ...], tag: object) -> None:  # noqa: ANN401  # untyped in grpcio
         """Start a batch; its event calls the tag."""
@@ -127,33 +128,31 @@ class LeanLoop:
         """Seconds for which the queue may wait."""
         if not self._timers:
             return _IDLE_SECONDS
-        return min(_IDLE_SECONDS, max(0.0, self._timers[0][0] - time.monotonic()))
+        return min(_IDLE_SECONDS, max(0.0, self._timers[0][0] - self.now))
 
-    def _handle_events(self, patience: float) -> None:
-        poll, handle = self.queue.poll, self._handle
-        event = poll(time.time() + patience if patience else 0)
-        for _ in range(_EVENTS_AT_ONCE):
+    def _handle_events(self, patience: float) -> bool:
+        """Wait for an event, and handle what there is; whether there was any."""
+        poll, until = self.queue.poll, time.time() + patience if patience else 0.0
+        for place in range(_EVENTS_AT_ONCE):
+            event = poll(until)
+            if not place:
+                self._look_at_clocks()
+                until = 0.0
             tag = event.tag
-            if tag is None:  # nothing was there
-                return
-            if tag is _ENDED:
-                self.open_calls -= 1
-            else:
-                handle(event, tag)
-            event = poll(0)
-        if event.tag is not None:
-            handle(event, event.tag)
-
-    def _handle(self, event: Any, tag: Any) -> None:  # noqa: ANN401  # as above
-        if tag is _ENDED:
-            self.ended()
-        elif tag is _SHUT_DOWN:
-            self._is_shut_down = True
-        else:
+            if tag is None:  # nothing was there, or nothing will be any more
+                return place > 0
             try:
-                (self._accept if tag is _REQUESTED else tag)(event)
+                if tag is _ENDED:
+                    self.open_calls -= 1
+                elif tag is _REQUESTED:
+                    self._accept(event)
+                elif tag is _SHUT_DOWN:
+                    self._is_shut_down = True
+                else:
+                    tag(event)
             except Exception:  # noqa: BLE001  # the edge of a call: the others must go on
                 _LOG.exception("an event of a call could not be handled")
+        return True
 
     def _accept(self, event: Any) -> None:  # noqa: ANN401  # as above
         self._requested -= 1
@@ -161,9 +160,9 @@ class LeanLoop:
             return
         self.open_calls += 1
         details = event.call_details
-        self._accepted(
-            Accepted(event.call, details.method, details.deadline, event.invocation_metadata)
-        )
+        deadline = details.deadline
+        deadline = inf if deadline > _NEVER else deadline - self._epoch
+        self._accepted(Accepted(event.call, details.method, deadline, event.invocation_metadata))
 
     def _request_more(self) -> None:
         if self.is_draining:
@@ -176,7 +175,7 @@ class LeanLoop:
                 request_call(queue, queue, _REQUESTED)
 
     def _run_timers(self) -> None:
-        now = time.monotonic()
+        now = self.now
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
         if self._cancel_at is not None and now > self._cancel_at:
@@ -190,16 +189,11 @@ class LeanLoop:
         """
         until = time.monotonic() + _LAST_EVENTS_SECONDS
         while self.open_calls and time.monotonic() < until:
-            event = self.queue.poll(time.time() + _IDLE_SECONDS)
-            if event.tag is not None:
-                self._handle(event, event.tag)
+            self._handle_events(_IDLE_SECONDS)
         self.is_closed = True
         self.queue.shutdown()
-        while True:
-            event = self.queue.poll(time.time() + _LAST_EVENTS_SECONDS)
-            if event.tag is None:
-                return
-            self._handle(event, event.tag)
+        while self._handle_events(_LAST_EVENTS_SECONDS):
+            pass
 
 
 def _wait_in_the_queue() -> bool:

@@ -49,7 +49,7 @@ class FeatureStream:
         self._admit, self._closed = admit, closed
         self._tickets: dict[int, Ticket[bytes] | None] = {}
         self._spans: dict[int, CallSpan | None] = {}
-        self._deadline, self._metadata = accepted.monotonic_deadline(), accepted.metadata
+        self._deadline, self._metadata = accepted.deadline, accepted.metadata
         self._begun = 0
         self._is_ending: tuple[grpc.StatusCode, str] | None = None
         self._stream = Stream(shared, accepted, received=self._received, closed=self._cancelled)

@@ -10,6 +10,7 @@ from dataclasses import FrozenInstanceError, replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import redis
@@ -18,6 +19,7 @@ from headrace.cli.application import run
 from headrace.contract.errors import ContractChangedError, InvalidEntityError, RefusedRequestError
 from headrace.contract.feature_group import DType, EntitySpec, JoinKey
 from headrace.serving.client import AsyncFeatureClient, FeatureClient
+from headrace.serving.online_features import OnlineFeatures
 from headrace.tests.serving.publishing import NOW, VISIT, Publisher, evolved, group
 from headrace.tests.serving.running import served, settings
 
@@ -75,12 +77,34 @@ def test_it_looks_up_rows_of_named_and_typed_fields(server: str, tmp_path: Path)
         first.household_id = 4
 
 
+class _Remembering(FeatureClient):
+    """Remembers whether its lookups wanted projected rows."""
+
+    def get_online_features(self, *features: Any, **asked: Any) -> OnlineFeatures:  # noqa: ANN401  # any of its arguments
+        self.projected = asked["project"]
+        return super().get_online_features(*features, **asked)
+
+
+@pytest.mark.parametrize("project", [False, True])
+def test_it_asks_for_projected_rows_when_told_to(
+    server: str, tmp_path: Path, *, project: bool
+) -> None:
+    made = generated(server, tmp_path / "made.py")
+
+    with _Remembering(server) as client:
+        (row,) = made.lookup(client, household_id=[2], project=project)
+
+    assert client.projected == project
+    assert row == made.CouponRedemptionRow(2, **{BASKETS: 3, SPEND: 0.5})
+
+
 def test_its_async_lookup_answers_the_same(server: str, tmp_path: Path) -> None:
     made = generated(server, tmp_path / "made.py")
 
     async def main() -> object:
         async with AsyncFeatureClient(server) as client:
-            return await made.lookup_async(client, household_id=[2], max_age=timedelta(days=1))
+            asked = {"household_id": [2], "max_age": timedelta(days=1), "project": True}
+            return await made.lookup_async(client, **asked)
 
     assert asyncio.run(main()) == [made.CouponRedemptionRow(2, **{BASKETS: 3, SPEND: 0.5})]
 

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.duration_pb2 import Duration
+
 from headrace.contract.clock import Clock
+from headrace.contract.errors import HeadraceError
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.proto.headrace.v1.raw_rows_pb2 import RawOnlineFeatures
 from headrace.serving.conversation import Conversation, Exchange
@@ -20,6 +23,23 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 _Result = TypeVar("_Result")
+
+MAY_PROJECT = pb.GetOnlineFeaturesRequest(projection=pb.PROJECTION_IF_LONG).SerializeToString()
+ALWAYS = pb.GetOnlineFeaturesRequest(projection=pb.PROJECTION_ALWAYS).SerializeToString()
+# What may stand behind the entities of a request, or may not.
+ENDS = (
+    b"",
+    MAY_PROJECT,
+    ALWAYS,
+    pb.GetOnlineFeaturesRequest(projection=9).SerializeToString(),  # type: ignore[arg-type]  # none
+    b"\x12\x00",
+    *(
+        pb.GetOnlineFeaturesRequest(
+            max_age=Duration(seconds=seconds), projection=pb.PROJECTION_IF_LONG
+        ).SerializeToString()
+        for seconds in (0, 86_400, 8 * 86_400, -1)
+    ),
+)
 
 
 def handler(limits: Limits | None = None, *, now: datetime = NOW) -> Handler:
@@ -92,3 +112,14 @@ def _column(name: str, values: list[int] | list[str]) -> pb.EntityColumn:
         return pb.EntityColumn(join_key=name, int64_values=pb.Int64Values(values=integers))
     texts = pb.StringValues(values=[str(value) for value in values])
     return pb.EntityColumn(join_key=name, string_values=texts)
+
+
+def outcome(answering: Handler, memory: Memory, raw: bytes) -> bytes | tuple[str, str]:
+    try:
+        return read(answering.get_online_features(raw), memory)
+    except HeadraceError as error:
+        return type(error).__name__, str(error)
+
+
+def has_plan(answering: Handler, raw: bytes) -> bool:
+    return answering.plans.of(raw) is not None

@@ -15,7 +15,6 @@ from headrace.serving.settings import (
     LogSettings,
     RateLimits,
     Settings,
-    StoreSettings,
     TlsSettings,
 )
 
@@ -204,9 +203,15 @@ def flat(table: Mapping[str, object], prefix: str = "") -> list[tuple[str, objec
     return found
 
 
-@pytest.mark.parametrize("name", ["flights", "keys_at_once", "waiting_readings", "timeout"])
-def test_a_store_that_would_never_be_read_is_refused(name: str) -> None:
-    nothing = timedelta(0) if name == "timeout" else 0
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("workers", "refresh_every", "limits.calls", "limits.message_wait", "rest.calls"),
+        *("rest.timeout", "store.flights", "store.keys_at_once", "store.timeout"),
+    ],
+)
+def test_settings_under_which_nothing_would_be_served_are_refused(name: str) -> None:
+    variable = f"HEADRACE_SERVE_{name.replace('.', '_').upper()}"
 
-    with pytest.raises(InvalidArgumentError, match=f"store {name}"):
-        StoreSettings("redis://127.0.0.1:1", **{name: nothing})  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match=f"^{name}: it is not above zero"):
+        configured({}, None, **{variable: "0"})

@@ -1,6 +1,7 @@
 """Unary calls, the same by every transport, in plaintext and over mutual TLS."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -206,9 +207,10 @@ def test_a_caller_over_its_rate_is_refused_and_others_are_not(
     valkey_url: str, place: Place
 ) -> None:
     """Over mutual TLS the certificate says who calls, whatever the metadata say."""
+    counting = Counting()
     slow = RateLimits(callers={"ranking.example": 0.001, "*": 1_000_000})
     chosen = settings(valkey_url, tls=place.tls, rates=slow)
-    with served(chosen, place.transport) as address, place.channel(address) as channel:
+    with served(chosen, place.transport, counting) as address, place.channel(address) as channel:
         named = (("headrace-caller", "ranking.example"),)
         method(channel)(request([SPEND]), timeout=10, metadata=named)
         with pytest.raises(grpc.RpcError) as refused:
@@ -230,6 +232,9 @@ def test_a_caller_over_its_rate_is_refused_and_others_are_not(
     assert [(reply.id, reply.error.code, reply.error.message) for reply in streamed] == [
         (7, grpc.StatusCode.RESOURCE_EXHAUSTED.value[0], text)
     ]
+    of_calls = 1 if place.tls is None else 2
+    assert counting.ended["GetOnlineFeatures", "RESOURCE_EXHAUSTED"] == of_calls
+    assert counting.ended["StreamOnlineFeatures", "RESOURCE_EXHAUSTED"] == 1
 
 
 @pytest.mark.usefixtures("spend")
@@ -259,5 +264,30 @@ def test_an_address_that_is_none_is_refused(valkey_url: str, transport: str, bin
     with (
         pytest.raises(InvalidArgumentError, match="--bind"),
         served(settings(valkey_url, bind=bind), transport),
+    ):
+        pass
+
+
+def test_a_socket_on_which_a_server_listens_is_not_taken_from_it(
+    valkey_url: str, transport: str, tmp_path: Path
+) -> None:
+    """GRPC itself would remove it, and put its own there."""
+    chosen = settings(valkey_url, bind=f"unix:{tmp_path}/features.sock")
+    with served(chosen, transport) as address, grpc.insecure_channel(address) as channel:
+        with pytest.raises(PortTakenError, match=r"features\.sock is in use"), served(chosen):
+            pass
+        answered = health(channel)
+
+    assert answered
+    with served(chosen, transport):
+        pass  # what was left behind is nobody's
+
+
+def test_a_socket_in_a_folder_that_is_not_there_is_refused(
+    valkey_url: str, transport: str, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(InvalidArgumentError, match="there is no folder"),
+        served(settings(valkey_url, bind=f"unix:{tmp_path}/nowhere/x.sock"), transport),
     ):
         pass

@@ -14,6 +14,7 @@ from headrace.tests.serving.running import Gate, served, settings
 from headrace.tests.serving.transports.calling import (
     SERVING,
     SPEND,
+    Counting,
     health,
     message,
     method,
@@ -30,12 +31,12 @@ def test_a_burst_over_the_limit_is_answered_or_refused_by_name_and_nothing_else(
     publisher: Publisher, valkey_url: str, transport: str
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    options = [("grpc.use_local_subchannel_pool", 1)]
+    options, counting = [("grpc.use_local_subchannel_pool", 1)], Counting()
     with ExitStack() as stack:
         gate = stack.enter_context(Gate(valkey_url, holds=ROWS))
         store = StoreSettings(gate.url, timedelta(seconds=60))
         chosen = settings(gate.url, store=store, limits=Limits(calls=50))
-        address = stack.enter_context(served(chosen, transport))
+        address = stack.enter_context(served(chosen, transport, counting))
         channels = [
             stack.enter_context(grpc.insecure_channel(address, options=options)) for _ in range(4)
         ]
@@ -59,6 +60,10 @@ def test_a_burst_over_the_limit_is_answered_or_refused_by_name_and_nothing_else(
     }
     assert checked == SERVING
     assert again
+    assert counting.ended == {
+        ("GetOnlineFeatures", "OK"): 51,
+        ("GetOnlineFeatures", "RESOURCE_EXHAUSTED"): 750,
+    }
 
 
 def test_what_the_store_has_no_time_for_is_refused_and_what_waits_is_answered(

@@ -13,6 +13,7 @@ from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import Publisher, group
 from headrace.tests.serving.transports.calling import (
     SPEND,
+    Counting,
     message,
     method,
     stream,
@@ -167,7 +168,8 @@ def test_a_cancelled_stream_is_noticed_and_its_place_is_free_again(
     publisher: Publisher, valkey_url: str, place: Place
 ) -> None:
     publisher.publish(group(), {(1,): (12.5, 3)})
-    with place.behind_a_gate(valkey_url, limits=Limits(streams=1)) as (gate, channel):
+    only_one, counting = Limits(streams=1), Counting()
+    with place.behind_a_gate(valkey_url, limits=only_one, observer=counting) as (gate, channel):
         gate.open.clear()
         asking = Asking()
         first = stream(channel)(iter(asking), timeout=20)
@@ -176,6 +178,7 @@ def test_a_cancelled_stream_is_noticed_and_its_place_is_free_again(
         second = stream(channel)(iter([message(1, request([SPEND]))]), timeout=20)
         with pytest.raises(grpc.RpcError) as refused:
             next(second)
+        refusals = counting.ended["StreamOnlineFeatures", "RESOURCE_EXHAUSTED"]
         first.cancel()
         asking.close()
         gate.open.set()
@@ -191,6 +194,7 @@ def test_a_cancelled_stream_is_noticed_and_its_place_is_free_again(
 
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "the limit of 1 open streams is reached" in (refused.value.details() or "")
+    assert refusals == 1
 
 
 def test_without_the_store_every_request_of_a_stream_is_unavailable(

@@ -1,0 +1,177 @@
+"""What grpcio asks of whoever drives it, and does not say when it is broken.
+
+Two writes at once, two reads at once, a write behind the status: it takes them, answers with a code
+that nobody sees, and a call is never ended.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from typing import Any, cast
+
+import grpc
+import pytest
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it has no types
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.serving.observing import UNOBSERVED
+from headrace.serving.settings import StoreSettings
+from headrace.serving.store.engine import Engine
+from headrace.serving.transports.abandoned import AbandonedCalls
+from headrace.serving.transports.completion_queue import send_status, with_close
+from headrace.serving.transports.lean_calls import Shared
+from headrace.serving.transports.lean_loop import Accepted, LeanLoop
+from headrace.serving.transports.lean_streams import Stream
+
+_KINDS = {
+    cygrpc.SendMessageOperation: "write",
+    cygrpc.SendStatusFromServerOperation: "status",
+    cygrpc.ReceiveMessageOperation: "read",
+    cygrpc.ReceiveCloseOnServerOperation: "close",
+}
+
+
+class Peer:
+    """A call, as grpcio hands it over."""
+
+    def peer(self) -> bytes:
+        """Where it comes from."""
+        return b"ipv4:127.0.0.1:1"
+
+
+class Driven:
+    """A loop that holds what was started, and fails where grpcio would be misused."""
+
+    def __init__(self) -> None:
+        """Begin with nothing started."""
+        self.open_calls, self.now = 1, 0.0
+        self.started: dict[str, Any] = {}
+        self._has_status = False
+
+    def start(self, _call: object, batch: tuple[object, ...], tag: object) -> None:
+        """Take a batch."""
+        kinds = [_KINDS[type(one)] for one in batch if type(one) in _KINDS]
+        assert len(kinds) == 1
+        (kind,) = kinds
+        assert kind not in self.started, f"a second {kind} at once"
+        assert not (self._has_status and kind in {"write", "status"}), f"{kind} behind the status"
+        assert kind != "status" or "write" not in self.started, (
+            "a status before its message is sent"
+        )
+        self._has_status = self._has_status or kind == "status"
+        self.started[kind] = tag
+
+    def ended(self) -> None:
+        """Take the end of the call."""
+        self.open_calls -= 1
+
+    def happened(self, kind: str, *, message: bytes | None = None, cancelled: bool = False) -> None:
+        """Tell of the end of a batch."""
+        operation = _Operation(message, cancelled=cancelled)
+        self.started.pop(kind)(_Event((operation,)))
+
+
+class _Operation:
+    def __init__(self, message: bytes | None, *, cancelled: bool) -> None:
+        self._message, self._cancelled = message, cancelled
+
+    def message(self) -> bytes | None:
+        return self._message
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+
+class _Event:
+    def __init__(self, operations: tuple[_Operation, ...]) -> None:
+        self.batch_operations = operations
+
+
+@contextmanager
+def driven() -> Iterator[tuple[Driven, Stream, list[bytes | None]]]:
+    """A stream, the loop that it runs in, and what it received."""
+    loop, received = Driven(), list[bytes | None]()
+    engine = Engine(StoreSettings("redis://127.0.0.1:1"))
+    shared = Shared(cast("LeanLoop", loop), engine, UNOBSERVED, AbandonedCalls(10))
+    accepted = Accepted(Peer(), b"/x/y", inf, ())
+    stream = Stream(shared, accepted, received=received.append, closed=lambda: received.append(b""))
+    try:
+        yield loop, stream, received
+    finally:
+        engine.close()
+
+
+@given(st.data())
+def test_whatever_happens_grpcio_is_never_misused_and_the_call_ends_once(
+    data: st.DataObject,
+) -> None:
+    with driven() as (loop, stream, _):
+        for _ in range(data.draw(st.integers(0, 30))):
+            match data.draw(st.sampled_from(("write", "read", "end", *loop.started))):
+                case "end":
+                    stream.end()
+                case "write" if "write" not in loop.started or data.draw(st.booleans()):
+                    stream.write(b"x")
+                case "read" if "read" not in loop.started or data.draw(st.booleans()):
+                    stream.read()
+                case kind:
+                    message = data.draw(st.sampled_from((b"x", None)))
+                    loop.happened(kind, message=message, cancelled=data.draw(st.booleans()))
+            assert loop.open_calls >= 0
+        stream.end()
+        while loop.started:
+            loop.happened(next(iter(loop.started)))
+
+    assert loop.open_calls == 0
+
+
+def test_nothing_more_is_read_while_replies_are_owed() -> None:
+    with driven() as (loop, stream, received):
+        stream.owed = 16
+        loop.happened("read", message=b"x")
+        is_read = "read" in loop.started
+        stream.owed = 15
+        stream.read()
+
+    assert received == [b"x"]
+    assert not is_read
+    assert "read" in loop.started
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("timeout", "expected"), [(3600, 3600), (None, inf)])
+def test_a_deadline_is_told_in_monotonic_time(timeout: float | None, expected: float) -> None:
+    accepted: list[Accepted] = []
+
+    def refused(one: Accepted) -> None:
+        accepted.append(one)
+        batch = with_close(send_status(grpc.StatusCode.ABORTED.value[0], b"", is_first=True))
+        loop.start_last(one.call, batch)
+        loop.drain(0)
+
+    loop = LeanLoop([], refused, requests=1, limit=1)
+    port = loop.server.add_http2_port(b"127.0.0.1:0", None)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/any/Method")
+        with pytest.raises(grpc.RpcError):
+            call(b"", timeout=timeout, wait_for_ready=True)
+    thread.join()
+
+    assert accepted[0].deadline - time.monotonic() == pytest.approx(expected, abs=600)
+
+
+def test_the_status_is_the_one_of_the_first_end() -> None:
+    with driven() as (loop, stream, _):
+        stream.write(b"x")
+        stream.end(grpc.StatusCode.OK)
+        stream.end(grpc.StatusCode.INTERNAL, "a second one")
+        stream.write(b"y")
+        loop.happened("write")
+
+        assert set(loop.started) == {"close", "read", "status"}
+        assert not stream.unsent
