@@ -1,6 +1,7 @@
 """The column lineage of what is declared, without anything having been computed."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ..resources.offline.table_spec import EVENT_TIMESTAMP
 from .declarations import FeatureGroup
@@ -23,7 +24,9 @@ def declared_lineage(declared: FeatureGroup | TrainingSet) -> Lineage:
         {each.name: upstream_of(each).table.schema for each in declared.inputs},
     )
     lineage = {
-        output: ColumnLineage(_of_assets(each.direct, assets), _of_assets(each.rows, assets))
+        output: replace(
+            each, direct=_of_assets(each.direct, assets), rows=_of_assets(each.rows, assets)
+        )
         for output, each in found.items()
     }
     return (
@@ -41,7 +44,7 @@ def _features(training_set: TrainingSet, spine: Lineage) -> Lineage:
         asked = (*feature.group.spec.entity.key_names, EVENT_TIMESTAMP)
         rows = deciding.union(*(spine[name].direct for name in asked))
         direct = InputColumn(asset_name(feature.group), feature.spec.name)
-        features[feature.column] = ColumnLineage((direct,), tuple(sorted(rows)))
+        features[feature.column] = ColumnLineage((direct,), tuple(sorted(rows)), is_opaque=False)
     return features
 
 

@@ -1,11 +1,11 @@
 """Which input columns each output column is computed from, derived from the polars plan itself.
 
 The function is called once, on inputs that hold nothing, and the plan that it returns is read step
-by step: no data is read, no text is parsed. A plan with a step that cannot be read, such as a
-Python function over rows, is asked another way: polars pushes projections down to its sources, so
-a source that records what it is asked for tells what each output needs. That way sees no difference
-between a column's values and its part in choosing rows, and counts it as the latter; under a Python
-function, into which nobody sees, as both.
+by step: no data is read, no text is parsed. What no step tells, because a Python function or
+something unknown stands in between, is asked another way: polars pushes projections down to its
+sources, so a source that records what it is asked for tells what an output needs. That way sees no
+difference between a column's values and its part in choosing rows, and counts it as both: the
+output is opaque.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +15,7 @@ from typing import TypeAlias
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from .plan import Derivation, InputColumn, read_plan
-from .plan_expressions import UnreadablePlanError
+from .plan import OPAQUE, InputColumn, InputColumns, read_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,13 @@ class ColumnLineage:
     Attributes:
         direct: The columns whose values enter the output's values.
         rows: The columns that decide which rows exist: keys, filters, joins.
+        is_opaque: The output's values pass through something into which nobody sees, such as a
+            Python function. All that it needs counts as direct then, and may be too much.
     """
 
     direct: tuple[InputColumn, ...]
     rows: tuple[InputColumn, ...]
+    is_opaque: bool
 
 
 Lineage: TypeAlias = Mapping[str, ColumnLineage]
@@ -52,15 +54,21 @@ def derive_lineage(plan: Plan, inputs: Mapping[str, pl.Schema]) -> Lineage:
     recorder = _Recorder()
     frame = plan({name: recorder.frame(name, schema) for name, schema in inputs.items()})
     collected = frozenset(recorder.asked)
-    try:
-        made = read_plan(frame, recorder.input_of)
-    except UnreadablePlanError as error:
-        made = _by_projection(plan, inputs, is_opaque=error.is_python)
-    rows = tuple(sorted(made.rows | collected))
-    return {
-        output: ColumnLineage(tuple(sorted(direct)), rows)
-        for output, direct in made.columns.items()
-    }
+    made = read_plan(frame, recorder.input_of)
+    deciding = made.rows | collected
+    if OPAQUE in deciding:
+        deciding |= _deciding(plan, inputs)
+    rows = _listed(deciding)
+    lineage = {}
+    for output, values in made.columns.items():
+        is_opaque = OPAQUE in values
+        direct = values | _needed(plan, inputs, pl.col(output)) if is_opaque else values
+        lineage[output] = ColumnLineage(_listed(direct), rows, is_opaque)
+    return lineage
+
+
+def _listed(columns: InputColumns) -> tuple[InputColumn, ...]:
+    return tuple(sorted(columns - {OPAQUE}))
 
 
 @dataclass(slots=True)
@@ -94,17 +102,10 @@ class _Recorder:
         return next((name for name in found if name is not None), None)
 
 
-def _by_projection(plan: Plan, inputs: Mapping[str, pl.Schema], *, is_opaque: bool) -> Derivation:
-    empty = {name: pl.LazyFrame(schema=schema) for name, schema in inputs.items()}
+def _deciding(plan: Plan, inputs: Mapping[str, pl.Schema]) -> set[InputColumn]:
     # Where no column decides, polars counts the first one: never the same in both orders.
     backward = {name: pl.Schema(reversed(schema.items())) for name, schema in inputs.items()}
-    deciding = _needed(plan, inputs, pl.len()) & _needed(plan, backward, pl.len())
-    columns = {}
-    for output in plan(empty).collect_schema().names():
-        needed = _needed(plan, inputs, pl.col(output))
-        direct = needed - deciding or {each for each in needed if each.column == output}
-        columns[output] = frozenset(needed if is_opaque else direct)
-    return Derivation(columns, frozenset(deciding))
+    return _needed(plan, inputs, pl.len()) & _needed(plan, backward, pl.len())
 
 
 def _needed(plan: Plan, inputs: Mapping[str, pl.Schema], output: pl.Expr) -> set[InputColumn]:

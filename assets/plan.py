@@ -1,7 +1,8 @@
 """A polars plan, read step by step: from which input columns each column is made, and each row.
 
 Polars shows its plans to other engines through a numbered interface; ours is `_VERSION`. What this
-module does not know, a step, an expression or another version, it refuses: `UnreadablePlanError`.
+module cannot see into, such as a Python function over rows, and what it does not know, a step, an
+expression or another version, makes `OPAQUE` values; all around it is read as ever.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,7 +25,10 @@ class InputColumn(NamedTuple):
 
 
 InputColumns: TypeAlias = frozenset[InputColumn]
+OPAQUE = InputColumn("", "")
+"""Stands for whatever enters a step or an expression into which nobody sees."""
 _NONE: InputColumns = frozenset()
+_UNSEEN: InputColumns = frozenset({OPAQUE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +56,16 @@ def read_plan(frame: pl.LazyFrame, input_of: Callable[[object], str | None]) -> 
     Args:
         frame: The frame.
         input_of: The name of the input that a Python scan's function stands for, if any.
-
-    Raises:
-        UnreadablePlanError: The plan holds something that is not known here.
     """
     # A fold of constants or a pushed-down filter would hide what the author wrote.
     plan = frame._ldf.with_optimizations(_UNTOUCHED._pyoptflags).visit()  # noqa: SLF001 - there is no public way to see a plan
     if plan.version()[0] != _VERSION:
-        raise UnreadablePlanError(what=f"plans of version {plan.version()}")
-    try:
-        return _Reader(plan, input_of).read()
-    except NotImplementedError as error:
-        raise UnreadablePlanError(what=str(error), is_python=_is_python(error)) from error
+        return _unseen(frame.collect_schema().names())
+    return _Reader(plan, input_of).read()
 
 
-def _is_python(error: NotImplementedError) -> bool:
-    return any(word in str(error) for word in ("opaque python", "anonymousfunction"))
+def _unseen(names: Iterable[str]) -> Derivation:
+    return Derivation(dict.fromkeys(names, _UNSEEN), _UNSEEN, _UNSEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,14 @@ class _Reader:
 
     def read(self) -> Derivation:
         """The derivation of the step at which the plan stands."""
-        step = self.plan.view_current_node()
         names = list(self.plan.get_schema())
-        inputs = [self._at(each) for each in self.plan.get_inputs()]
-        known = _STEPS.get(kind(step))
-        if known is None:
-            raise UnreadablePlanError(what=f"the step {kind(step)}")
-        return known(self, step, inputs, names)
+        try:
+            step = self.plan.view_current_node()
+            inputs = [self._at(each) for each in self.plan.get_inputs()]
+            known = _STEPS.get(kind(step))
+            return known(self, step, inputs, names) if known else _unseen(names)
+        except (NotImplementedError, UnreadablePlanError):
+            return _unseen(names)
 
     def _at(self, node: int) -> Derivation:
         self.plan.set_node(node)
@@ -95,18 +94,29 @@ class _Reader:
 
     def value(self, expression: PlanNode, frame: Derivation) -> InputColumns:
         """The input columns that enter an expression's values."""
-        found = list(parts(self.plan, expression.node))
+        found = self._parts(expression)
+        if found is None:
+            return _UNSEEN
         columns = _union(frame.columns[part.name] for part in found if kind(part) == "Column")
         return columns | frame.order if any(map(needs_order, found)) else columns
 
     def filtering(self, expression: PlanNode, frame: Derivation) -> InputColumns:
         """The input columns by which an expression that is no aggregate drops rows."""
-        found = list(parts(self.plan, expression.node))
+        found = self._parts(expression)
+        if found is None:
+            return _UNSEEN
         if any(kind(part) in {"Agg", "Window"} for part in found):
             return _NONE
         dropped = [part.by for part in found if kind(part) == "Filter"]
         columns = (part for node in dropped for part in parts(self.plan, node))
         return _union(frame.columns[part.name] for part in columns if kind(part) == "Column")
+
+    def _parts(self, expression: PlanNode) -> list[PlanNode] | None:
+        """What an expression is made of; `None` where something of it cannot be seen."""
+        try:
+            return list(parts(self.plan, expression.node))
+        except (NotImplementedError, UnreadablePlanError):
+            return None
 
 
 def _scan(reader: _Reader, step: PlanNode, _: list[Derivation], names: list[str]) -> Derivation:
@@ -223,6 +233,8 @@ def _matched(side: Derivation, keys: InputColumns) -> dict[str, InputColumns]:
 def _map(_: _Reader, step: PlanNode, inputs: list[Derivation], names: list[str]) -> Derivation:
     (frame,) = inputs
     what, *arguments = step.function
+    if what == "hint_sorted":
+        return frame
     if what == "explode":
         return replace(frame, rows=frame.rows | frame.of(arguments[0]))
     if what == "row_index":

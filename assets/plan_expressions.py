@@ -29,9 +29,8 @@ _ORDERED_FAMILIES = ("cum_", "ewm_", "RollingFunction.")
 class UnreadablePlanError(Exception):
     """A plan holds something that we do not know."""
 
-    def __init__(self, *, what: str, is_python: bool = False) -> None:
-        """Name it, and say whether it is a Python function, into which nobody sees."""
-        self.is_python = is_python
+    def __init__(self, *, what: str) -> None:
+        """Name it."""
         super().__init__(f"nothing is known of {what}")
 
 

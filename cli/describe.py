@@ -54,7 +54,7 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
         [
             [
                 *(feature["name"], feature["dtype"], feature["nullable"]),
-                _computed_from(described["lineage"], feature["name"]),
+                computed_from(described["lineage"].get(feature["name"])),
                 feature["description"],
             ]
             for feature in described["features"]
@@ -82,9 +82,18 @@ def lineage_to_json(group: "FeatureGroup") -> dict:
         output: {
             "computed_from": [f"{asset}.{column}" for asset, column in each.direct],
             "rows_decided_by": [f"{asset}.{column}" for asset, column in each.rows],
+            "is_opaque": each.is_opaque,
         }
         for output, each in lineage.items()
     }
+
+
+def computed_from(lineage: dict | None) -> str | None:
+    """What a column is computed from, in a cell of a table; `None` where nothing is known."""
+    if lineage is None:
+        return None
+    columns = ", ".join(lineage["computed_from"])
+    return f"{columns} (opaque)" if lineage["is_opaque"] else columns
 
 
 def origins_to_json(installation: "Installation", group: "FeatureGroup") -> dict:
@@ -136,10 +145,6 @@ def _described(installation: "Installation", group: "FeatureGroup") -> dict:
         "lineage": lineage_to_json(group),
         "origins": origins_to_json(installation, group),
     }
-
-
-def _computed_from(lineage: dict, feature: str) -> str | None:
-    return ", ".join(lineage[feature]["computed_from"]) if feature in lineage else None
 
 
 def _distant(origins: dict) -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import show, show_json, show_table
-from .describe import lineage_to_json
+from .describe import computed_from, lineage_to_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _show(found: dict, result: "Preview") -> None:
     show_table(
         ["column", "computed from", "rows decided by"],
         [
-            [column, ", ".join(each["computed_from"]), ", ".join(each["rows_decided_by"])]
+            [column, computed_from(each), ", ".join(each["rows_decided_by"])]
             for column, each in found["lineage"].items()
         ],
     )

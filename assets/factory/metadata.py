@@ -74,7 +74,7 @@ def age_metadata(newest_end: datetime, now: datetime) -> Metadata:
 def lineage_metadata(lineage: Lineage) -> Metadata:
     """Column lineage as Dagster's own entry, and as a table, because only Dagster+ draws the entry.
 
-    Inputs bear the names of their assets.
+    Inputs bear the names of their assets. The table alone says what is opaque.
     """
     dependencies = {
         output: [
@@ -84,7 +84,8 @@ def lineage_metadata(lineage: Lineage) -> Metadata:
         for output, each in lineage.items()
     }
     rows = "\n".join(
-        f"| {output} | {_columns(each.direct)} | {_columns(each.rows)} |"
+        f"| {output} | {_columns(each.direct)}{' (opaque)' if each.is_opaque else ''}"
+        f" | {_columns(each.rows)} |"
         for output, each in lineage.items()
     )
     return {

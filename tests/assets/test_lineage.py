@@ -203,6 +203,18 @@ FRAMES = {"a": A, "b": B}
             id="a Python function over values is asked what it needs",
         ),
         pytest.param(
+            lambda a, _: a.group_by("k").agg(
+                pl.col("x").sum(), s=pl.col("t").map_elements(abs, return_dtype=pl.Int64).sum()
+            ),
+            *("x", "a.x", "a.k"),
+            id="a Python function over other values changes nothing",
+        ),
+        pytest.param(
+            lambda a, _: a.filter(pl.col("t").map_elements(bool, return_dtype=pl.Boolean)),
+            *("x", "a.x", "a.t"),
+            id="a Python function that chooses rows decides them",
+        ),
+        pytest.param(
             lambda a, _: a.unpivot(on=["t", "k"], index="x").filter(pl.col("value") > 0),
             *("value", "a.k a.t", "a.k a.t"),
             id="values that become rows come from all of their columns",
@@ -238,3 +250,81 @@ def test_each_step_of_a_plan_is_followed(
 
     assert lineage[output].direct == columns(*direct.split())
     assert lineage[output].rows == columns(*rows.split())
+
+
+@pytest.mark.parametrize(
+    ("plan", "opaque"),
+    [
+        pytest.param(
+            lambda a, _: a.group_by("k").agg(
+                pl.col("x").sum(), pl.col("t").map_elements(abs, return_dtype=pl.Int64).sum()
+            ),
+            "t",
+            id="a function over values",
+        ),
+        pytest.param(
+            lambda a, _: (
+                a.with_columns(pl.col("x").map_batches(pl.Series.abs, return_dtype=pl.Float64))
+                .group_by("k")
+                .agg(half=pl.col("x").sum() / 2, last=pl.col("t").max())
+            ),
+            "half",
+            id="what is computed from its values later",
+        ),
+        pytest.param(
+            lambda a, b: (
+                a.select("k", "x")
+                .map_batches(lambda rows: rows)
+                .join(b.select("k", "y"), on="k", how="left")
+            ),
+            "k x",
+            id="a function over frames, and not what is joined to them",
+        ),
+        pytest.param(
+            lambda a, _: (
+                a.select("k", "x")
+                .group_by("k")
+                .map_groups(lambda rows: rows, schema={"k": pl.Int64, "x": pl.Float64})
+            ),
+            "k x",
+            id="a function over groups",
+        ),
+        pytest.param(
+            lambda a, _: a.select("k", n=pl.fold(pl.lit(0.0), lambda so, x: so + x, ["x", "t"])),
+            "n",
+            id="a function that folds columns",
+        ),
+        pytest.param(
+            lambda a, _: a.select("k", pl.col("l").list.eval(pl.element() + 1)),
+            "l",
+            id="an expression that polars shows nobody",
+        ),
+        pytest.param(
+            lambda a, _: a.filter(pl.col("t").map_elements(bool, return_dtype=pl.Boolean)),
+            "",
+            id="no value passes through a function that chooses rows",
+        ),
+    ],
+)
+def test_a_column_is_opaque_where_its_values_pass_through_what_nobody_sees_into(
+    plan: Callable[[pl.LazyFrame, pl.LazyFrame], pl.LazyFrame], opaque: str
+) -> None:
+    lineage = derive_lineage(lambda frames: plan(frames["a"], frames["b"]), FRAMES)
+
+    assert [name for name, each in lineage.items() if each.is_opaque] == opaque.split()
+
+
+def test_an_opaque_column_names_all_that_it_needs() -> None:
+    def scored(frames: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+        paid = pl.struct("amount", "cost").map_elements(len, return_dtype=pl.Int64)
+        joined = frames["sales"].filter(pl.col("at") > 0).join(frames["items"], on="item")
+        return joined.select("brand", score=paid)
+
+    lineage = derive_lineage(scored, INPUTS)
+
+    assert lineage["score"].direct == columns(
+        "items.cost", "items.item", "sales.amount", "sales.at", "sales.item"
+    )
+    assert not lineage["brand"].is_opaque
+    assert lineage["brand"].direct == columns("items.brand")
+    assert lineage["score"].rows == columns("items.item", "sales.at", "sales.item")

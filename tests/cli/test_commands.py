@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headrace.cli.application import run
-from headrace.tests.e2e.homes import ShopHome, shop_home
+from headrace.tests.e2e.homes import PACKAGE, ShopHome, shop_home
 
 COMMANDS = (
     "demo",
@@ -33,6 +33,35 @@ COMMANDS = (
     "training-set",
     "export-iceberg",
 )
+
+OPAQUE_GROUP = """
+from datetime import timedelta
+
+import pandera.polars as pa
+import polars as pl
+
+from headrace.assets.authoring import feature_group, same_partition
+from headrace.tests.e2e.shop import CUSTOMER, orders
+
+
+class CustomerMood(pa.DataFrameModel):
+    customer_id: int
+    mood: float
+    spend: float
+
+
+@feature_group(
+    entity=CUSTOMER,
+    schema=CustomerMood,
+    sources=[same_partition(orders)],
+    ttl=timedelta(days=1),
+    owners=["team:shop"],
+)
+def customer_mood(orders: pl.LazyFrame) -> pl.LazyFrame:
+    mood = pl.col("amount").map_elements(abs, return_dtype=pl.Float64)
+    summed = orders.with_columns(mood=mood).group_by("customer_id")
+    return summed.agg(mood=pl.col("mood").max(), spend=pl.col("amount").sum())
+"""
 
 
 @pytest.fixture
@@ -123,8 +152,35 @@ def test_describe_shows_where_each_column_comes_from(shop: ShopHome) -> None:
     described = shop.headrace("describe", "customer_spend", "--json").json
 
     assert described["lineage"]["spend_2d"]["computed_from"] == ["sources/orders.amount"]
+    assert not described["lineage"]["spend_2d"]["is_opaque"]
     assert described["inputs"] == [{"asset": "sources/orders", "window": 2 * 86400}]
     assert described["committed"] == []
+
+
+def test_describe_says_which_features_a_python_function_makes_opaque(
+    shop: ShopHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other feature of the group is told as ever."""
+    package = tmp_path / "packages" / "opaque_shop"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(OPAQUE_GROUP)
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.setenv("HEADRACE_PACKAGES", f"{PACKAGE} opaque_shop")
+
+    described = shop.headrace("describe", "customer_mood", "--json").json["lineage"]
+    shown = shop.headrace("describe", "customer_mood").out
+
+    assert {name: each["is_opaque"] for name, each in described.items()} == {
+        "customer_id": False,
+        "mood": True,
+        "spend": False,
+    }
+    assert described["mood"]["computed_from"] == [
+        "sources/orders.amount",
+        "sources/orders.customer_id",
+    ]
+    (line,) = (each for each in shown.splitlines() if "(opaque)" in each)
+    assert line.startswith("mood ")
 
 
 @pytest.mark.server

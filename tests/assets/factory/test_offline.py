@@ -248,6 +248,18 @@ def test_a_materialization_bears_the_lineage_of_its_columns(graph: Graph) -> Non
     assert "| seconds_7d | pages.weight, visits.seconds |" in str(event.metadata["lineage"].value)
 
 
+def test_the_table_of_lineage_says_what_is_opaque(graph: Graph) -> None:
+    def judged(visits: pl.LazyFrame) -> pl.LazyFrame:
+        page = pl.col("page").map_elements(str.upper, return_dtype=pl.String)
+        return visits.select("visitor", event_timestamp="visited_at", page=page)
+
+    lineage = lineage_of(replace(graph.world.last, function=judged))
+
+    table = str(lineage["lineage"].value)
+    assert "| page | visits.page (opaque) |" in table
+    assert "| visitor | visits.visitor |" in table
+
+
 def test_a_function_whose_lineage_cannot_be_derived_is_materialized_all_the_same(
     graph: Graph,
 ) -> None:
