@@ -207,24 +207,32 @@ class _Walk:
             return 0  # nothing is known yet, or something is on its way: next time
         stored = dict(zip(keys, rows.rows(keys), strict=True))
         known = self._known(group, group_id, state, [key for key, row in stored.items() if row])
+        if known is None:
+            return 0
         orphans = [(key, row) for key, row in stored.items() if row and key not in known]
         return Removal(self.part, group_id, group.reference).discard(state, orphans)
 
     def _known(
         self, group: FeatureGroupSpec, group_id: int, state: GroupState, keys: Sequence[bytes]
-    ) -> set[bytes]:
-        """Those of these keys whose entities have a row in what is published."""
+    ) -> set[bytes] | None:
+        """Those of these keys whose entities have a row in what is published.
+
+        `None` where the table lacks some of that: it is out of reach, or older than the store.
+        """
         snapshot = self.subject.offline.table(feature_table(group)).snapshot()
-        names, decode = list(group.entity.key_names), entity_decoder(group.entity)
+        published = state.markers if group.online is Online.UPSERT else _served(group, state)
+        found = commits_of(snapshot, published)
+        if {key: commit.generation for key, commit in found.items()} != dict(published):
+            return None
+        commits, names = list(found.values()), list(group.entity.key_names)
+        decode = entity_decoder(group.entity)
         schema = snapshot.scan([]).select(names).collect_schema()
         entities = pl.DataFrame(
             [decode(key[ENTITY_AT:]) for key in keys], schema=schema, orient="row"
         )
         if group.online is Online.UPSERT:
-            commits = commits_of(snapshot, state.markers).values()
             parts = [part for _, part in newest_of_entities(group, snapshot, commits, entities)]
         else:
-            commits = commits_of(snapshot, _served(group, state)).values()
             parts = [
                 scan_commit(snapshot, commit).join(entities.lazy(), on=names, how="semi").collect()
                 for commit in commits
