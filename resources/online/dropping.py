@@ -12,9 +12,9 @@ from ...contract import store_keys
 from ...contract.document import decode_document, digest
 from ...contract.errors import TableVersionGoneError, UnknownNameError, VersionRefusedError
 from ...contract.feature_group import FeatureGroupSpec
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.commit_log import Commit
 from ..offline.offline_store import OfflineStore
+from ..offline.recorded_catalogue import RecordedCatalogue
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
 from .group_ids import allocated_ids

@@ -17,8 +17,8 @@ from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.keys import ENTITY_AT, entity_decoder
 from ...contract.partitions import PARTITIONINGS
 from ...contract.rows import from_microseconds
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.offline_store import OfflineStore
+from ..offline.recorded_catalogue import RecordedCatalogue
 from ..offline.table_spec import feature_table
 from .dropping import remove_documents
 from .entity_search import newest_of_entities

@@ -13,9 +13,9 @@ from ...contract import store_keys
 from ...contract.catalogue import PublishedVersion
 from ...contract.document import decode_document
 from ...contract.feature_group import FeatureGroupSpec, Online
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
+from ..offline.recorded_catalogue import RecordedCatalogue
 from .group_state import GroupState
 from .online_group import OnlineGroup
 from .online_store import OnlineStore
