@@ -2,7 +2,8 @@
 
 What it removes are rows below a floor, rows of dropped versions, and rows of entities of which
 nothing that is published says anything. Keys of other namespaces are left alone, and so are keys
-whose id stands for nothing: another installation may own them.
+whose id stands for nothing: another installation may own them. Where a table lacks what is
+published of its group, it is the wrong table, or not there, and makes nobody an orphan.
 """
 
 from collections import defaultdict
@@ -46,6 +47,7 @@ class Collection:
         dropped: Rows of versions that were dropped; removed.
         orphans: Rows of entities that nothing published mentions; removed.
         unknown: Keys whose id stands for nothing in this store; left alone.
+        unjudged: Keys of groups whose tables lack what is published; left alone.
         finished: Whether the walk came to the end of the store; the next one begins anew.
     """
 
@@ -54,6 +56,7 @@ class Collection:
     dropped: int = 0
     orphans: int = 0
     unknown: int = 0
+    unjudged: int = 0
     finished: bool = False
 
     @property
@@ -208,6 +211,7 @@ class _Walk:
         stored = dict(zip(keys, rows.rows(keys), strict=True))
         known = self._known(group, group_id, state, [key for key, row in stored.items() if row])
         if known is None:
+            self.found.unjudged += len(keys)
             return 0
         orphans = [(key, row) for key, row in stored.items() if row and key not in known]
         return Removal(self.part, group_id, group.reference).discard(state, orphans)
