@@ -70,6 +70,7 @@ def training_frame(
         UnknownNameError: No table holds such a group, version or feature.
         InvalidArgumentError: The spine's columns or `known_at` do not fit; a feature twice.
         TableVersionGoneError: What was committed at `known_at` was removed since.
+        StoreFullError: There is no room for the receipt, or for the spine that it names.
         StoreUnavailableError: The store cannot be read, or the receipt cannot be written.
     """
     if not isinstance(spine, pl.DataFrame):

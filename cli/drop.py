@@ -75,4 +75,7 @@ def collect(
     )
     if found.unknown:
         show(f"{counted(found.unknown, 'key')} left alone: their ids stand for nothing here")
+    if found.unjudged:
+        left = counted(found.unjudged, "key")
+        show(f"{left} left alone: the offline store lacks what their groups publish")
     show("the whole store was looked at" if found.finished else "the next call goes on from here")

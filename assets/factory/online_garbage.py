@@ -37,6 +37,11 @@ def online_garbage_asset() -> dg.AssetsDefinition:
             context.log.warning(
                 "%s keys were left alone: their ids stand for nothing here", found.unknown
             )
+        if found.unjudged:
+            context.log.warning(
+                "%s keys were left alone: the offline store lacks what their groups publish",
+                found.unjudged,
+            )
         return dg.MaterializeResult(metadata=_metadata(found))
 
     return collected
@@ -49,6 +54,6 @@ def _metadata(found: Collection) -> dict[str, dg.MetadataValue]:
         "superseded": dg.MetadataValue.int(found.below_floor),
         "of_dropped_versions": dg.MetadataValue.int(found.dropped),
         "of_unknown_entities": dg.MetadataValue.int(found.orphans),
-        "keys_left_alone": dg.MetadataValue.int(found.unknown),
+        "keys_left_alone": dg.MetadataValue.int(found.unknown + found.unjudged),
         "whole_store": dg.MetadataValue.bool(found.finished),
     }

@@ -148,13 +148,13 @@ class UnsafeStoreError(StoreError):
 
 
 class StoreFullError(StoreError):
-    """The offline store has no room for a commit; what was committed before stays as it was."""
+    """The offline store has no room for a write; what was committed before stays as it was."""
 
-    def __init__(self, *, store: str, partition: str, reason: str) -> None:
-        """Name the store, what could not be committed, and what the store said."""
-        self.store, self.partition, self.reason = store, partition, reason
+    def __init__(self, *, store: str, unwritten: str, reason: str) -> None:
+        """Name the store, what could not be written, and what the store said."""
+        self.store, self.unwritten, self.reason = store, unwritten, reason
         super().__init__(
-            f"the store at {store} is full, partition {partition} was not committed: {reason};"
+            f"the store at {store} is full, {unwritten} was not written: {reason};"
             " make room (`headrace maintain` removes what nobody needs), then repeat the call",
         )
 

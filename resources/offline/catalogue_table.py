@@ -5,9 +5,8 @@ An append-only Delta table of events; the catalogue at an instant is what they a
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
 import pyarrow.lib
@@ -18,6 +17,17 @@ from ...contract.errors import DamagedTableError
 from .damage import explained
 from .delta_writes import create
 from .offline_store import OfflineStore
+from .recorded_catalogue import (
+    DROPPED,
+    REGISTERED,
+    RELEASED,
+    ROLLED_BACK,
+    SERVICE,
+    WENT_LIVE,
+    RecordedCatalogue,
+    RecordedVersion,
+    added_up,
+)
 
 _PATH = "catalogue"
 _TRANSACTION = "headrace/catalogue"
@@ -33,52 +43,6 @@ _SCHEMA = pl.Schema(
         "document": pl.String(),
     }
 )
-_REGISTERED = "registered"
-_WENT_LIVE = "went_live"
-_ROLLED_BACK = "rolled_back"
-_DROPPED = "dropped"
-_RELEASED = "released"  # partition and generation stand in `document`
-_SERVICE = "service"  # its name stands in `group`
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedVersion:
-    """One group version: the id that stands for it online, and its newest document."""
-
-    group_id: int
-    document: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedCatalogue:
-    """What the events of one namespace add up to.
-
-    Attributes:
-        sequence: How many events of all namespaces there were.
-        versions: By group and version; without those that were dropped.
-        history: The versions of each group that went live and were not rolled back, the live one
-            last; without those that were dropped.
-        dropped: By group and version; they never come back.
-        services: The newest document of each feature service, by name.
-        documents: Every document that a version ever had, oldest first.
-        released: Which generation of which deferred partition was published on demand, by group
-            and version.
-        taken_ids: The ids that stand, or ever stood, for anything in any namespace.
-    """
-
-    sequence: int = 0
-    versions: dict[tuple[str, int], RecordedVersion] = field(default_factory=dict)
-    history: dict[str, list[int]] = field(default_factory=dict)
-    dropped: dict[tuple[str, int], RecordedVersion] = field(default_factory=dict)
-    services: dict[str, bytes] = field(default_factory=dict)
-    documents: dict[tuple[str, int], list[bytes]] = field(default_factory=dict)
-    released: dict[tuple[str, int], dict[str, int]] = field(default_factory=dict)
-    taken_ids: frozenset[int] = frozenset()
-
-    @property
-    def live(self) -> dict[str, int]:
-        """The live version of each group that has one."""
-        return {group: versions[-1] for group, versions in self.history.items() if versions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +71,10 @@ class CatalogueTable:
         """
         with self.errors():
             table = self.opened()
-            return RecordedCatalogue() if table is None else _added_up(table, namespace, known_at)
+            if table is None:
+                return RecordedCatalogue()
+            events = pl.DataFrame(table.to_pyarrow_table())
+            return added_up(events, _sequence(table), namespace, known_at)
 
     def namespaces(self, group: str, version: int) -> list[str]:
         """The namespaces in which a group version was ever registered, in order.
@@ -131,7 +98,7 @@ class CatalogueTable:
         A version that was dropped stays dropped.
         """
         key = (group, version)
-        event = _Event(_REGISTERED, group, version, recorded.group_id, recorded.document)
+        event = _Event(REGISTERED, group, version, recorded.group_id, recorded.document)
         return self._record(
             namespace,
             lambda known: (
@@ -146,7 +113,7 @@ class CatalogueTable:
         return self._record(
             namespace,
             lambda known: [
-                _Event(_SERVICE, name, version, document=document)
+                _Event(SERVICE, name, version, document=document)
                 for name, (version, document) in services.items()
                 if known.services.get(name) != document
             ],
@@ -163,7 +130,7 @@ class CatalogueTable:
         return self._record(
             namespace,
             lambda known: [
-                _Event(_WENT_LIVE, group, version)
+                _Event(WENT_LIVE, group, version)
                 for group, version in versions.items()
                 if known.live.get(group) != version
                 and (group, version) not in known.dropped
@@ -179,7 +146,7 @@ class CatalogueTable:
         return self._record(
             namespace,
             lambda known: [
-                _Event(_ROLLED_BACK, group, version)
+                _Event(ROLLED_BACK, group, version)
                 for group, version in versions.items()
                 if known.history.get(group, [])[-2:-1] == [version]
             ],
@@ -195,13 +162,13 @@ class CatalogueTable:
             lambda known: (
                 []
                 if known.released.get((group, version), {}).get(partition, 0) >= generation
-                else [_Event(_RELEASED, group, version, document=document)]
+                else [_Event(RELEASED, group, version, document=document)]
             ),
         )
 
     def drop(self, namespace: str, group: str, version: int) -> RecordedCatalogue:
         """Record that a version is no longer published, unless it is live or was dropped before."""
-        event = _Event(_DROPPED, group, version)
+        event = _Event(DROPPED, group, version)
         return self._record(
             namespace,
             lambda known: (
@@ -239,7 +206,7 @@ class CatalogueTable:
         ]
         with self.errors():
             table = self.opened() or self._create()
-            if (table.transaction_version(_TRANSACTION) or 0) != known:
+            if _sequence(table) != known:
                 return False
             try:
                 write_deltalake(
@@ -282,42 +249,6 @@ class CatalogueTable:
             ) from error
 
 
-def _added_up(table: DeltaTable, namespace: str, known_at: datetime | None) -> RecordedCatalogue:
-    events = pl.DataFrame(table.to_pyarrow_table()).sort("sequence")
-    catalogue = RecordedCatalogue(
-        sequence=table.transaction_version(_TRANSACTION) or 0,
-        taken_ids=frozenset(events["group_id"].drop_nulls()),
-    )
-    events = events.filter(pl.col("namespace") == namespace)
-    if known_at is not None:
-        events = events.filter(pl.col("recorded_at") <= known_at)
-    for event in events.iter_rows(named=True):
-        _add(catalogue, event)
-    return catalogue
-
-
-def _add(catalogue: RecordedCatalogue, event: Mapping[str, Any]) -> None:
-    kind, group, version = event["event"], event["group"], event["version"]
-    history = catalogue.history.setdefault(group, []) if kind != _SERVICE else []
-    if kind == _REGISTERED:
-        document = event["document"].encode()
-        catalogue.versions[group, version] = RecordedVersion(event["group_id"], document)
-        catalogue.documents.setdefault((group, version), []).append(document)
-    elif kind == _SERVICE:
-        catalogue.services[group] = event["document"].encode()
-    elif kind == _RELEASED:
-        partition, _, generation = event["document"].rpartition(" ")
-        catalogue.released.setdefault((group, version), {})[partition] = int(generation)
-    elif kind == _WENT_LIVE:
-        history.append(version)
-    elif kind == _ROLLED_BACK:
-        del history[-1:]
-    elif (group, version) in catalogue.versions:
-        catalogue.dropped[group, version] = catalogue.versions.pop((group, version))
-        history[:] = _without(history, version)
-
-
-def _without(history: Sequence[int], dropped: int) -> list[int]:
-    """A history without a version; what then stands twice in a row stands once."""
-    kept = [version for version in history if version != dropped]
-    return [version for place, version in enumerate(kept) if kept[place - 1 : place] != [version]]
+def _sequence(table: DeltaTable) -> int:
+    """How many events there were."""
+    return table.transaction_version(_TRANSACTION) or 0

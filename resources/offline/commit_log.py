@@ -6,23 +6,23 @@ without computing anything.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote
 
-import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from ...contract.document import digest
 from ...contract.errors import DamagedTableError
 from .damage import commit_informations, explained
+from .file_listing import StoredFile, listed, names
 from .stored_files import absent_files
-from .table_spec import BUCKET_COLUMN, BUCKETS
+from .table_spec import BUCKETS
 
 ENTRIES = "headrace"
 """The key of our entries in a commit's metadata."""
@@ -81,16 +81,6 @@ class Commit:
         """The commit that an entry at a version describes."""
         committed_at = datetime.fromisoformat(entry["committed_at"])
         return cls(**{**entry, "version": version, "committed_at": committed_at})
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """One data file of a version: its address, the slice that it holds, its size in bytes."""
-
-    uri: str
-    partition: str | None
-    bucket: int | None
-    size: int
 
 
 @dataclass(slots=True)
@@ -212,7 +202,11 @@ class CommitLog:
             if version not in self._files:
                 if len(self._files) >= _KEPT_LISTINGS:
                     del self._files[next(iter(self._files))]
-                self._files[version] = self._list_files(version, partition_column)
+                table = self.handle
+                if table is None or table.version() != version:
+                    options = dict(self.storage_options)
+                    table = DeltaTable(self.uri, version=version, storage_options=options)
+                self._files[version] = listed(table, self.uri, partition_column)
             return self._files[version]
 
     def missing(self, version: int, files: Sequence[StoredFile]) -> list[str]:
@@ -220,17 +214,10 @@ class CommitLog:
         with self.lock:
             if version >= self.vacuumed or self.handle is None:
                 return []
-            newest = {unquote(path) for path in self._paths(self.handle)}
-            doubtful = [name for file in files if (name := self._name(file)) not in newest]
+            newest = names(self.handle)
+            named = (file.uri.removeprefix(f"{self.uri}/") for file in files)
+            doubtful = [name for name in named if name not in newest]
         return absent_files(self.uri, self.storage_options, doubtful)
-
-    def _name(self, file: StoredFile) -> str:
-        return file.uri.removeprefix(f"{self.uri}/")
-
-    @staticmethod
-    def _paths(table: DeltaTable) -> list[str]:
-        paths: list[str] = pl.DataFrame(table.get_add_actions())["path"].to_list()
-        return paths
 
     def _news(self) -> tuple[int, list[dict[str, Any]]]:
         """The newest version, and what stands in the log since the last refresh.
@@ -240,30 +227,35 @@ class CommitLog:
         """
         version, news = self._open(), list[dict[str, Any]]()
         while self.handle is not None and version > self._known:
-            try:
+            with self._errors():
                 news = self.handle.history(limit=version - self._known)
-            except (DeltaError, OSError) as error:
-                raise explained(self.uri, self.storage_options, error) from error
             seen, version = version, self._open()
             if version == seen:
                 break
         if len(news) < version - self._known:
             # Counting down is right only where every version has its entry.
             first = self._known + 1
-            news = commit_informations(self.uri, self.storage_options, first, version)
+            with self._errors():
+                news = commit_informations(self.uri, self.storage_options, first, version)
         return version, news
 
     def _open(self) -> int:
+        with self._errors():
+            try:
+                if self.handle is None:
+                    self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
+                else:
+                    self.handle.update_incremental()
+            except TableNotFoundError:
+                return -1
+            return int(self.handle.version())
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            if self.handle is None:
-                self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
-            else:
-                self.handle.update_incremental()
-        except TableNotFoundError:
-            return -1
+            yield
         except (DeltaError, OSError) as error:
             raise explained(self.uri, self.storage_options, error) from error
-        return int(self.handle.version())
 
     def _learn(self, information: Mapping[str, Any]) -> None:
         version = int(information["version"])
@@ -297,28 +289,3 @@ class CommitLog:
     def _declare(self, version: int, name: str) -> None:
         if not self.declared or self.declared[-1][1] != name:
             self.declared.append((version, name))
-
-    def _list_files(self, version: int, partition_column: str | None) -> tuple[StoredFile, ...]:
-        table = self.handle
-        if table is None or table.version() != version:
-            table = DeltaTable(
-                self.uri, version=version, storage_options=dict(self.storage_options)
-            )
-        actions = pl.DataFrame(table.get_add_actions(flatten=True))
-        partition, bucket = f"partition.{partition_column}", f"partition.{BUCKET_COLUMN}"
-        nothing = [None] * actions.height
-        files = zip(
-            actions["path"].to_list(),
-            actions[partition].to_list() if partition in actions.columns else nothing,
-            actions[bucket].to_list() if bucket in actions.columns else nothing,
-            actions["size_bytes"].to_list(),
-            strict=True,
-        )
-        # Delta's paths are relative and percent-encoded, once more than the names on disk.
-        stored = [
-            StoredFile(f"{self.uri}/{unquote(path)}", key, number, size)
-            for path, key, number, size in files
-        ]
-        return tuple(
-            sorted(stored, key=lambda file: (file.partition or "", file.bucket or 0, file.uri))
-        )

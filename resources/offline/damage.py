@@ -14,6 +14,7 @@ import pyarrow.lib
 import pyarrow.parquet
 
 from ...contract.errors import DamagedTableError, HeadraceError, StoreUnavailableError
+from .full_disk import store_full
 from .stored_files import folder
 
 _LOG = "_delta_log"
@@ -79,12 +80,23 @@ def commit_informations(
     ]
 
 
-def explained(uri: str, storage_options: Mapping[str, str], error: Exception) -> HeadraceError:
+def explained(
+    uri: str, storage_options: Mapping[str, str], error: Exception, unwritten: str = "a commit"
+) -> HeadraceError:
     """What made delta-rs fail: damage that is found in the table's log, else what it says itself.
 
     What the operating system or the network says is no damage, and a store that cannot be listed is
     unavailable, whatever it holds.
+
+    Args:
+        uri: The table's address.
+        storage_options: Of its store.
+        error: What was raised.
+        unwritten: What is not there now if the disk is full.
     """
+    full = store_full(uri, unwritten, error)
+    if full is not None:
+        return full
     if isinstance(error, OSError):
         return StoreUnavailableError(store=uri, reason=str(error))
     try:

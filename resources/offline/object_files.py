@@ -11,6 +11,7 @@ import pyarrow.fs
 from deltalake._internal import DeltaFileSystemHandler
 
 from ...contract.errors import StoreUnavailableError
+from .full_disk import store_full
 from .stored_files import absent_files
 
 _FOLDER = pyarrow.fs.FileType.Directory
@@ -46,6 +47,7 @@ class ObjectFiles:
         """Make this the content of a file.
 
         Raises:
+            StoreFullError: There is no room left.
             StoreUnavailableError: The store cannot be written.
         """
         try:
@@ -55,7 +57,8 @@ class ObjectFiles:
             stream.write(content)
             stream.close()  # type: ignore[attr-defined]  # missing from deltalake's stub
         except OSError as error:
-            raise self._unavailable(path, error) from error
+            full = store_full(self._root, path, error)
+            raise full or self._unavailable(path, error) from error
 
     def missing(self, paths: list[str]) -> list[str]:
         """Those of the paths where no file is."""

@@ -103,6 +103,7 @@ class ReceiptStore:
         """Keep rows of a spine, atomically.
 
         Raises:
+            StoreFullError: There is no room left.
             StoreUnavailableError: The store cannot be written.
         """
         path = _spine_path(name)

@@ -1,24 +1,12 @@
 """What delta-rs raises, in our words."""
 
-import errno
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from ...contract.errors import (
-    CommitConflictError,
-    HeadraceError,
-    StoreFullError,
-)
+from ...contract.errors import CommitConflictError
 from .damage import explained
-
-# A file that grows beyond what its writer may have is a disk that is full, to whoever writes it.
-_FULL = re.compile(
-    "|".join(rf"os error {number}\b" for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-)
-_DRAWING = re.compile(r"\x1b\[[0-9;]*m|↳")
 
 
 class StoreErrors(AbstractContextManager[None]):
@@ -46,10 +34,5 @@ class StoreErrors(AbstractContextManager[None]):
             ) from error
         # Its children say something else than that files cannot be read or written.
         if isinstance(error, OSError) or type(error) is DeltaError:
-            raise self._unavailable(error) from error
-
-    def _unavailable(self, error: Exception) -> HeadraceError:
-        reason = " ".join(_DRAWING.sub(" ", str(error)).split())
-        if _FULL.search(reason) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-            return StoreFullError(store=self.uri, partition=self.partition, reason=reason)
-        return explained(self.uri, self.storage_options, error)
+            unwritten = f"partition {self.partition}"
+            raise explained(self.uri, self.storage_options, error, unwritten) from error

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from ...contract.errors import TableVersionGoneError
-from .commit_log import Commit, CommitLog, StoredFile
+from .commit_log import Commit, CommitLog
+from .file_listing import StoredFile
 from .patience import polars_options
 from .table_spec import WHOLE, TableSpec
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from google.protobuf.message import DecodeError
 
-from ...contract.feature_group import Online
+from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.keys import ENTITY_AT, KeyValue, entity_decoder
 from ...contract.order import Order, decode_order
 from ...contract.proto.headrace.v1.feature_service_pb2 import FeatureRow
@@ -111,13 +111,18 @@ class Comparison:
     def _compare_by_earlier_schemas(
         self, unequal: Mapping[int, bytes | None], keys: Sequence[bytes], rows: Rows
     ) -> None:
-        """A row that was written before a feature was added is right under the schema it names."""
+        """A row that was written before a feature was added is right under the schema it names.
+
+        Such a row has no value of the feature, so it is right only where the commit has none.
+        """
         group, (commit, part) = self.expected.group, rows
         left = np.array(list(unequal))
         for schema_id in reversed(range(group.schema_id)):
             earlier = encode_values(group, part[left], commit, schema_id)
+            is_whole = _is_null(part[left], _added_since(group, schema_id))
             is_equal = [
-                unequal[place] == row for place, row in zip(left.tolist(), earlier, strict=True)
+                whole and unequal[place] == row
+                for place, row, whole in zip(left.tolist(), earlier, is_whole, strict=True)
             ]
             self.count("equal", sum(is_equal))
             left = left[np.logical_not(is_equal)]
@@ -155,6 +160,18 @@ class Comparison:
         features = zip(group.features, wanted.values, found.values, strict=False)
         differing += [feature.name for feature, a, b in features if repr(a) != repr(b)]
         return f"{_described(got)} instead of {_described(want)}: {', '.join(differing)}"
+
+
+def _added_since(group: FeatureGroupSpec, schema_id: int) -> list[str]:
+    earlier = {feature.name for feature in group.all_schemas[schema_id]}
+    return [feature.name for feature in group.features if feature.name not in earlier]
+
+
+def _is_null(rows: pl.DataFrame, columns: Sequence[str]) -> list[bool]:
+    """Of each row whether all of these columns are null."""
+    if not columns:
+        return [True] * rows.height
+    return rows.select(pl.all_horizontal(pl.col(columns).is_null())).to_series().to_list()
 
 
 def order_of(row: bytes) -> Order | None:

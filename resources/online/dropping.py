@@ -10,11 +10,11 @@ import polars as pl
 
 from ...contract import store_keys
 from ...contract.document import decode_document, digest
-from ...contract.errors import UnknownNameError, VersionRefusedError
+from ...contract.errors import TableVersionGoneError, UnknownNameError, VersionRefusedError
 from ...contract.feature_group import FeatureGroupSpec
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.commit_log import Commit
 from ..offline.offline_store import OfflineStore
+from ..offline.recorded_catalogue import RecordedCatalogue
 from ..offline.table_snapshot import TableSnapshot
 from ..offline.table_spec import feature_table
 from .group_ids import allocated_ids
@@ -26,6 +26,8 @@ from .removal import Removal, shares
 from .row_encoding import encode_keys
 
 _COMMITS_AT_ONCE = 32
+# The log says that a vacuum removed the files; or it does not, and they are not there.
+_UNREADABLE = (TableVersionGoneError, OSError, pl.exceptions.PolarsError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,13 @@ class _Entities:
     ) -> pl.DataFrame:
         try:
             return self._union([self._keys(commit, bucket) for commit in commits])
-        except (OSError, pl.exceptions.PolarsError):
+        except _UNREADABLE:
             pass  # maintenance has removed the files of a former generation: which one?
         frames = []
         for commit in commits:
             try:
                 frames.append(self._keys(commit, bucket).collect().lazy())
-            except (OSError, pl.exceptions.PolarsError):
+            except _UNREADABLE:
                 newest = self._snapshot.commits[commit.partition]
                 if newest.generation == commit.generation:
                     raise

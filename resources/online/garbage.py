@@ -2,7 +2,8 @@
 
 What it removes are rows below a floor, rows of dropped versions, and rows of entities of which
 nothing that is published says anything. Keys of other namespaces are left alone, and so are keys
-whose id stands for nothing: another installation may own them.
+whose id stands for nothing: another installation may own them. Where a table lacks what is
+published of its group, it is the wrong table, or not there, and makes nobody an orphan.
 """
 
 from collections import defaultdict
@@ -17,8 +18,8 @@ from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.keys import ENTITY_AT, entity_decoder
 from ...contract.partitions import PARTITIONINGS
 from ...contract.rows import from_microseconds
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.offline_store import OfflineStore
+from ..offline.recorded_catalogue import RecordedCatalogue
 from ..offline.table_spec import feature_table
 from .dropping import remove_documents
 from .entity_search import newest_of_entities
@@ -46,6 +47,7 @@ class Collection:
         dropped: Rows of versions that were dropped; removed.
         orphans: Rows of entities that nothing published mentions; removed.
         unknown: Keys whose id stands for nothing in this store; left alone.
+        unjudged: Keys of groups whose tables lack what is published; left alone.
         finished: Whether the walk came to the end of the store; the next one begins anew.
     """
 
@@ -54,6 +56,7 @@ class Collection:
     dropped: int = 0
     orphans: int = 0
     unknown: int = 0
+    unjudged: int = 0
     finished: bool = False
 
     @property
@@ -207,24 +210,33 @@ class _Walk:
             return 0  # nothing is known yet, or something is on its way: next time
         stored = dict(zip(keys, rows.rows(keys), strict=True))
         known = self._known(group, group_id, state, [key for key, row in stored.items() if row])
+        if known is None:
+            self.found.unjudged += len(keys)
+            return 0
         orphans = [(key, row) for key, row in stored.items() if row and key not in known]
         return Removal(self.part, group_id, group.reference).discard(state, orphans)
 
     def _known(
         self, group: FeatureGroupSpec, group_id: int, state: GroupState, keys: Sequence[bytes]
-    ) -> set[bytes]:
-        """Those of these keys whose entities have a row in what is published."""
+    ) -> set[bytes] | None:
+        """Those of these keys whose entities have a row in what is published.
+
+        `None` where the table lacks some of that: it is out of reach, or older than the store.
+        """
         snapshot = self.subject.offline.table(feature_table(group)).snapshot()
-        names, decode = list(group.entity.key_names), entity_decoder(group.entity)
+        published = state.markers if group.online is Online.UPSERT else _served(group, state)
+        found = commits_of(snapshot, published)
+        if {key: commit.generation for key, commit in found.items()} != dict(published):
+            return None
+        commits, names = list(found.values()), list(group.entity.key_names)
+        decode = entity_decoder(group.entity)
         schema = snapshot.scan([]).select(names).collect_schema()
         entities = pl.DataFrame(
             [decode(key[ENTITY_AT:]) for key in keys], schema=schema, orient="row"
         )
         if group.online is Online.UPSERT:
-            commits = commits_of(snapshot, state.markers).values()
             parts = [part for _, part in newest_of_entities(group, snapshot, commits, entities)]
         else:
-            commits = commits_of(snapshot, _served(group, state)).values()
             parts = [
                 scan_commit(snapshot, commit).join(entities.lazy(), on=names, how="semi").collect()
                 for commit in commits

@@ -15,8 +15,6 @@ from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.order import FIRST
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
-from ..offline.table_snapshot import TableSnapshot
-from ..offline.table_spec import feature_table
 from ..tracing import span
 from .bulk_write import Writes, write_rows
 from .byte_column import ByteColumn
@@ -26,7 +24,8 @@ from .online_store import OnlineStore
 from .opening import group_in
 from .projection import end_order, newest_per_entity, scan_commit
 from .publication_state import is_published, is_superseded
-from .reconciliation import complete_if_covered, recorded_group, state_of
+from .reconciliation import complete_if_covered, state_of
+from .registration import Registered, registered
 from .registry import Registry
 from .retraction import Retraction
 from .row_encoding import encode_keys, encode_values
@@ -103,14 +102,10 @@ def publish_partition(
         StoreUnavailableError: A store broke off; publish again.
     """
     _check_online(group)
-    group = recorded_group(group, table.snapshot())
-    table = replace(table, spec=feature_table(group, buckets=table.spec.buckets))
-    published = registry.register(group)
-    group = registry.document(published.document)
-    rows = group_in(online, published.group_id, group.reference)
-    publisher = _Publisher(group, published.group_id, table, rows, registry=registry)
     with span("publish", group=group.reference, partition=partition) as note:
-        publication = publisher.publish_newest(partition, repeat=repeat)
+        publication = _newest(
+            group, table, partition, online=online, registry=registry, repeat=repeat
+        )
         note(
             generation=publication.generation,
             table_version=publication.table_version,
@@ -121,83 +116,82 @@ def publish_partition(
     return publication
 
 
+def _newest(
+    group: FeatureGroupSpec,
+    table: OfflineTable,
+    partition: str,
+    *,
+    online: OnlineStore,
+    registry: Registry,
+    repeat: bool,
+) -> Publication:
+    while True:
+        pinned = registered(group, table.snapshot(), registry)
+        rows = group_in(online, pinned.group_id, group.reference)
+        try:
+            return _Publisher(pinned, table, rows, registry).publish(partition, repeat=repeat)
+        except FencedError as error:
+            # Overtaken by a newer commit: that is the one to publish then.
+            if table.snapshot().commits[partition].generation <= error.generation:
+                raise
+
+
 class _Publisher:
-    """Publishes partitions of one group."""
+    """Publishes partitions of one group, as one snapshot has them."""
 
     def __init__(
-        self,
-        group: FeatureGroupSpec,
-        group_id: int,
-        table: OfflineTable,
-        rows: OnlineGroup,
-        *,
-        registry: Registry,
+        self, pinned: Registered, table: OfflineTable, rows: OnlineGroup, registry: Registry
     ) -> None:
-        self._group = group
-        self._registry = registry
-        self._group_id = group_id
-        self._table = table
-        self._rows = rows
-        self._retraction = Retraction(group, group_id, table, rows)
+        self._group, self._group_id = pinned.group, pinned.group_id
+        self._snapshot = pinned.snapshot
+        self._table, self._rows, self._registry = table, rows, registry
+        self._retraction = Retraction(self._group, self._group_id, table, rows, registry)
 
-    def publish_newest(self, partition: str, *, repeat: bool) -> Publication:
-        while True:
-            try:
-                return self._publish(partition, repeat=repeat)
-            except FencedError as error:
-                # Overtaken by a newer commit: that is the one to publish then.
-                if self._table.snapshot().commits[partition].generation <= error.generation:
-                    raise
-
-    def _publish(self, partition: str, *, repeat: bool) -> Publication:
-        snapshot = self._table.snapshot()
-        state = state_of(self._rows, self._group, snapshot.commits, self._registry)
-        commit = snapshot.commits.get(partition)
+    def publish(self, partition: str, *, repeat: bool) -> Publication:
+        commits = self._snapshot.commits
+        state = state_of(self._rows, self._group, commits, self._registry)
+        commit = commits.get(partition)
         if commit is None:
             raise UnknownNameError(
                 kind=f"committed partition of {self._group.reference}",
                 name=partition,
-                known=snapshot.commits,
+                known=commits,
             )
         publication = Publication(
             self._group.reference,
             partition,
             commit.generation,
             commit.version,
-            superseded=is_superseded(self._group, snapshot.commits, commit, state),
+            superseded=is_superseded(self._group, commits, commit, state),
         )
-        if not repeat and is_published(self._group, snapshot.commits, commit, state):
+        if not repeat and is_published(self._group, commits, commit, state):
             publication = replace(publication, already_published=True)
         else:
             if commit.publish == "deferred":
                 self._registry.release(self._group, partition, commit.generation)
-            publication = self._project(publication, snapshot, commit)
+            publication = self._project(publication, commit)
         if state.floor is None and self._group.online is Online.UPSERT:
             complete_if_covered(self._rows, self._group, self._table, self._registry)
         return publication
 
-    def _project(
-        self, publication: Publication, snapshot: TableSnapshot, commit: Commit
-    ) -> Publication:
+    def _project(self, publication: Publication, commit: Commit) -> Publication:
         claim = self._rows.begin(commit.partition, commit.generation)
         if self._group.online is Online.UPSERT:
-            publication = self._put(publication, snapshot, commit, claim)
+            publication = self._put(publication, commit, claim)
             retracted = self._retraction.run(commit, claim)
             replicas = self._rows.finish(claim, watermark=FIRST, floor=None)
             return replace(publication, rows_retracted=retracted, replicas=replicas)
         if publication.superseded:
             replicas = self._rows.finish(claim, watermark=FIRST, floor=None)
             return replace(publication, replicas=replicas)
-        publication = self._put(publication, snapshot, commit, claim)
+        publication = self._put(publication, commit, claim)
         order = end_order(self._group, commit)
         replicas = self._rows.finish(claim, watermark=order, floor=order)
         return replace(publication, replicas=replicas)
 
-    def _put(
-        self, publication: Publication, snapshot: TableSnapshot, commit: Commit, claim: Claim
-    ) -> Publication:
+    def _put(self, publication: Publication, commit: Commit, claim: Claim) -> Publication:
         done = Writes()
-        for keys, rows in one_ahead(self._encoded(snapshot, commit)):
+        for keys, rows in one_ahead(self._encoded(commit)):
             done += write_rows(self._rows, claim, keys, rows)
         return replace(
             publication,
@@ -208,11 +202,9 @@ class _Publisher:
             batches_guarded=done.batches_guarded,
         )
 
-    def _encoded(
-        self, snapshot: TableSnapshot, commit: Commit
-    ) -> Iterator[tuple[ByteColumn, ByteColumn]]:
+    def _encoded(self, commit: Commit) -> Iterator[tuple[ByteColumn, ByteColumn]]:
         """Keys and rows of a commit, a slice at a time, in ascending order."""
-        rows = scan_commit(snapshot, commit)
+        rows = scan_commit(self._snapshot, commit)
         if self._group.online is Online.UPSERT:
             rows = newest_per_entity(self._group, rows)
         for part in rows.collect_batches(chunk_size=_SLICE_ROWS):

@@ -25,6 +25,7 @@ from .projection import buckets_of, newest_rows
 from .publication_state import is_due
 from .publisher import one_ahead, publish_partition
 from .reconciliation import complete_if_covered, state_of
+from .registration import Registered, registered
 from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
@@ -56,7 +57,8 @@ def rebuild_group(
     Commits that were deferred are due if somebody had asked for them.
 
     Args:
-        group: As declared, or as its document says; it is registered on the way.
+        group: As declared, or as its document says. What is registered on the way is the document
+            in force in the table, as by a publish.
         table: Its offline table.
         online: The store to fill.
         registry: Of that store.
@@ -70,13 +72,11 @@ def rebuild_group(
         OutOfMemoryError: The store is full.
         StoreUnavailableError: A store broke off; repeat the call.
     """
-    published = registry.register(group)
-    group = registry.document(published.document)
-    rows = group_in(online, published.group_id, group.reference)
-    rebuilder = _Rebuilder(group, published.group_id, table, rows, registry=registry)
     while True:
+        pinned = registered(group, table.snapshot(), registry)
+        rows = group_in(online, pinned.group_id, group.reference)
         try:
-            rebuilt = rebuilder.run(online)
+            rebuilt = _Rebuilder(pinned, table, rows, registry).run(online)
         except FencedError as error:
             # Overtaken by a newer commit: all that was chosen in view of the older one is void.
             if table.snapshot().commits[error.partition].generation <= error.generation:
@@ -91,19 +91,14 @@ class _Rebuilder:
     """Rebuilds one group."""
 
     def __init__(
-        self,
-        group: FeatureGroupSpec,
-        group_id: int,
-        table: OfflineTable,
-        rows: OnlineGroup,
-        *,
-        registry: Registry,
+        self, pinned: Registered, table: OfflineTable, rows: OnlineGroup, registry: Registry
     ) -> None:
-        self._group, self._group_id = group, group_id
+        self._group, self._group_id = pinned.group, pinned.group_id
+        self._snapshot = pinned.snapshot
         self._table, self._rows, self._registry = table, rows, registry
 
     def run(self, online: OnlineStore) -> Rebuild:
-        snapshot = self._table.snapshot()
+        snapshot = self._snapshot
         state = state_of(self._rows, self._group, snapshot.commits, self._registry)
         due = {key: commit for key, commit in snapshot.commits.items() if is_due(commit, state)}
         if not due:

@@ -13,15 +13,15 @@ from ...contract import store_keys
 from ...contract.catalogue import PublishedVersion
 from ...contract.document import decode_document
 from ...contract.feature_group import FeatureGroupSpec, Online
-from ..offline.catalogue_table import RecordedCatalogue
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
-from ..offline.table_snapshot import TableSnapshot
+from ..offline.recorded_catalogue import RecordedCatalogue
 from .group_state import GroupState
 from .online_group import OnlineGroup
 from .online_store import OnlineStore
 from .opening import group_in
 from .publication_state import is_covered, is_due, is_published
+from .registration import recorded_group
 from .registry import Registry
 
 
@@ -103,11 +103,6 @@ def is_complete(group: FeatureGroupSpec, online: OnlineStore) -> bool:
     if version is None:
         return False
     return group_in(online, version.group_id, group.reference).state().floor is not None
-
-
-def recorded_group(group: FeatureGroupSpec, snapshot: TableSnapshot) -> FeatureGroupSpec:
-    """The group as the offline table says that it is; as declared before its first commit."""
-    return group if snapshot.document is None else decode_document(snapshot.document)
 
 
 def _is_registered(group: FeatureGroupSpec, version: PublishedVersion, online: OnlineStore) -> bool:

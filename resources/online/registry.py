@@ -27,8 +27,9 @@ from ...contract.document import (
 )
 from ...contract.errors import CatalogueError, UnknownNameError, VersionDroppedError
 from ...contract.feature_group import FeatureGroupSpec, FeatureServiceSpec, FeatureSpec
-from ..offline.catalogue_table import CatalogueTable, RecordedCatalogue, RecordedVersion
+from ..offline.catalogue_table import CatalogueTable
 from ..offline.offline_store import OfflineStore
+from ..offline.recorded_catalogue import RecordedCatalogue, RecordedVersion
 from .group_ids import allocate_id, allocated_ids
 from .online_store import OnlineStore
 

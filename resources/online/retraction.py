@@ -9,6 +9,9 @@ revision was read, and refused by the store when the revision has moved since (a
 then it is chosen again. So no publish that begins meanwhile is overlooked; one that begins later
 finds what was put in place, and judges it itself. A commit whose publish has not begun needs no
 care: its publish will write.
+
+Those rows may be of a commit that added a feature since this publish began. So they are written
+under the document that is in force by then.
 """
 
 from dataclasses import dataclass
@@ -27,6 +30,8 @@ from .entity_search import newest_of_entities
 from .group_state import Claim, GroupState
 from .online_group import OnlineGroup
 from .projection import commit_of, commits_of, scan_commit, window_of
+from .registration import registered
+from .registry import Registry
 from .row_encoding import encode_keys, encode_values
 
 _SLICE_ROWS = 50_000
@@ -41,6 +46,7 @@ class Retraction:
     group_id: int
     table: OfflineTable
     rows: OnlineGroup
+    registry: Registry
 
     def run(self, commit: Commit, claim: Claim) -> int:
         """Replace what earlier generations of a partition left behind, once its rows are written.
@@ -120,12 +126,13 @@ class Retraction:
         self, state: GroupState, claim: Claim, entities: pl.DataFrame
     ) -> dict[bytes, bytes]:
         """The newest row of each entity that is published, by online key."""
-        snapshot = self.table.snapshot()
+        pinned = registered(self.group, self.table.snapshot(), self.registry)
+        group, snapshot = pinned.group, pinned.snapshot
         # Rows of later partitions need no help: they are greater than the obsolete one.
         begun = {key: number for key, number in state.intents.items() if key <= claim.partition}
         commits = commits_of(snapshot, begun).values()
         found: dict[bytes, bytes] = {}
-        for commit, part in newest_of_entities(self.group, snapshot, commits, entities):
-            keys = encode_keys(self.group, self.group_id, part)
-            found.update(zip(keys, encode_values(self.group, part, commit), strict=True))
+        for commit, part in newest_of_entities(group, snapshot, commits, entities):
+            keys = encode_keys(group, self.group_id, part)
+            found.update(zip(keys, encode_values(group, part, commit), strict=True))
         return found

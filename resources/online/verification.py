@@ -13,6 +13,7 @@ import polars as pl
 from ...contract.feature_group import FeatureGroupSpec
 from ..offline.commit_log import Commit
 from ..offline.offline_table import OfflineTable
+from ..offline.table_spec import feature_table
 from .comparison import Comparison, Difference
 from .consistency import Consistency, estimated, measured
 from .expected_rows import ExpectedRows
@@ -209,8 +210,10 @@ class _Proof:
             return None
         group = self.registry.document(published.document)
         rows = group_in(self.online, published.group_id, group.reference)
+        # With the columns that are served, whatever is declared by now.
+        spec = feature_table(group, buckets=self.table.spec.buckets)
         for attempt in range(_ATTEMPTS):
-            state, snapshot = rows.state(), self.table.snapshot()
+            state, snapshot = rows.state(), replace(self.table.snapshot(), spec=spec)
             # What a copy of the table says against a row, the table itself has to say.
             expected = ExpectedRows(group, snapshot, state, by_history=attempt == 0)
             comparison = Comparison(expected, published.group_id, rows)

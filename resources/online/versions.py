@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ...contract.errors import UnknownNameError, VersionDroppedError, VersionRefusedError
 from ...contract.partitions import PARTITIONINGS
-from ..offline.catalogue_table import RecordedCatalogue
+from ..offline.recorded_catalogue import RecordedCatalogue
 from .online_store import OnlineStore
 from .opening import group_in
 from .registry import Registry

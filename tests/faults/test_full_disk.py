@@ -3,13 +3,17 @@
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from headrace.assets.point_in_time import training_frame
 from headrace.contract.errors import StoreFullError
 from headrace.contract.feature_group import Online
-from headrace.tests.resources.online.publishing import Stage, group_of, key_of, stage_of
+from headrace.resources.offline.receipt_store import ReceiptStore
+from headrace.tests.resources.online.publishing import Stage, day, group_of, key_of, stage_of
 
 pytestmark = pytest.mark.server
 
@@ -61,3 +65,27 @@ def test_a_commit_that_finds_the_disk_full_leaves_everything_as_it_was(
     stage.publish(1)
     assert stage.verify().is_clean
     assert len(stage.served()) == len(rows)
+
+
+def test_a_receipt_whose_spine_finds_the_disk_full_is_not_kept_and_says_so(stage: Stage) -> None:
+    spine = pl.DataFrame(
+        {"household_id": range(10_000), "event_timestamp": [day(2)] * 10_000},
+        schema_overrides={"event_timestamp": pl.Datetime("us", "UTC")},
+    )
+    features = f"{stage.group.name}:spend"
+
+    with room_for_files_of(4096), pytest.raises(StoreFullError, match="make room"):
+        training_frame(spine, features, stage.offline)
+
+    assert ReceiptStore(stage.offline).ids() == []
+
+    _, receipt = training_frame(spine, features, stage.offline)
+    assert ReceiptStore(stage.offline).ids() == [receipt.id]
+    kept = ReceiptStore(stage.offline).spine(receipt.spine_parts[0].name)
+    assert kept is not None
+    assert kept.equals(spine)
+
+
+def test_going_live_with_the_disk_full_says_so(stage: Stage) -> None:
+    with room_for_files_of(64), pytest.raises(StoreFullError, match="make room"):
+        stage.registry.register(replace(stage.group, version=2))

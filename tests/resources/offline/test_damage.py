@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
-from headrace.contract.errors import DamagedTableError
+from headrace.contract.errors import DamagedTableError, StoreUnavailableError
 from headrace.resources.offline.catalogue_table import CatalogueTable
 from headrace.resources.offline.history_refresh import refresh_history
 from headrace.resources.offline.maintenance.checkpoint import checkpoint
@@ -139,6 +141,20 @@ def test_a_commit_that_says_nothing_of_itself_moves_no_other(
     versions = {key: each.version for key, each in opened(tmp_path).snapshot().commits.items()}
 
     assert versions == {day(0): 1, day(2): 3}
+
+
+def test_a_log_that_cannot_be_read_file_by_file_is_unavailable(spend: OfflineTable) -> None:
+    class PassedOver(DeltaTable):
+        def history(self, limit: int | None = None) -> list[dict[str, Any]]:
+            return super().history(limit)[:0]
+
+    table = opened(Path(spend.uri).parents[2])
+    table.log.handle = PassedOver(table.uri)
+    commit_file(spend, 1).unlink()
+    commit_file(spend, 1).mkdir()  # which nobody can read as a file
+
+    with pytest.raises(StoreUnavailableError, match="is directory"):
+        table.snapshot()
 
 
 def test_a_damaged_catalogue_and_a_damaged_history_name_themselves(

@@ -17,10 +17,11 @@ import pytest
 from headrace.assets.point_in_time import training_frame
 from headrace.contract.errors import CommitConflictError, StoreUnavailableError
 from headrace.contract.partitions import HOURLY
-from headrace.resources.offline.catalogue_table import CatalogueTable, RecordedVersion
+from headrace.resources.offline.catalogue_table import CatalogueTable
 from headrace.resources.offline.frame_io_manager import FrameIOManager
 from headrace.resources.offline.offline_store import OfflineStore, TableKind
 from headrace.resources.offline.offline_table import OfflineTable
+from headrace.resources.offline.recorded_catalogue import RecordedVersion
 from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.object_store import SECRET_KEY, ObjectStore
 from headrace.tests.resources.offline.tables import (

@@ -1,6 +1,7 @@
 """Versions that are dropped, and the garbage that is left of anything."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,13 @@ from headrace.contract.errors import (
 )
 from headrace.contract.feature_group import Online
 from headrace.contract.store_keys import floor_key
+from headrace.resources.offline.maintenance.vacuum import vacuum
+from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.online.dropping import Drop, drop_version
 from headrace.resources.online.garbage import Collection, collect_garbage
 from headrace.resources.online.group_ids import allocated_ids
 from headrace.resources.online.online_store import OnlineStore
+from headrace.resources.online.registry import Registry
 from headrace.tests.resources.online.publishing import Stage, group_of, stage_of
 
 pytestmark = pytest.mark.server
@@ -113,6 +117,21 @@ def test_a_drop_that_broke_off_is_finished_by_the_next(first: Stage, valkey_url:
     assert keys_of(first, group_id) == []
 
 
+def test_a_version_is_dropped_after_maintenance_removed_its_former_generations(
+    first: Stage,
+) -> None:
+    """As it does once they are published; who was in them alone is left to the collection."""
+    vacuum(first.table, keep=(), min_age=timedelta(0))
+    group_id, stored = allocated_ids(first.online)["test/household_spend@1"], first.rows()
+    left = len(list(stored.stored_keys())) - 600
+
+    dropped = drop(first)
+
+    assert dropped == Drop("household_spend@1", 600, 1)
+    assert collect(first).dropped == left
+    assert keys_of(first, group_id) == []
+
+
 def test_a_dropped_version_is_neither_published_nor_missed_again(first: Stage) -> None:
     drop(first)
     first.commit(3, [])
@@ -197,6 +216,24 @@ def test_rows_of_entities_that_nothing_published_mentions_are_collected(
 
     assert (found.orphans, found.removed) == (1, 1)
     assert stage.verify().is_clean
+
+
+@pytest.mark.parametrize("online", Online)
+def test_nothing_is_collected_of_a_group_whose_table_lacks_what_is_published(
+    online: Online, valkey_url: str, tmp_path: Path
+) -> None:
+    """A folder that is not mounted, or a copy of the store that is older: nobody is an orphan."""
+    stage = version_of(1, valkey_url, tmp_path, online)
+    hour: tuple[object, ...] = () if online is Online.SNAPSHOT else (9,)
+    stage.commit(1, [(1, *hour, 1.0)])
+    stage.publish(1)
+
+    elsewhere = OfflineStore(str(tmp_path / "elsewhere"))
+    registry = Registry(stage.online, elsewhere)
+    found = collect_garbage(online=stage.online, offline=elsewhere, registry=registry, budget=1000)
+
+    assert (found.removed, found.unjudged, found.finished) == (0, 1, True)
+    assert stage.verify().equal == 1
 
 
 def test_an_orphan_is_left_alone_while_a_publish_goes_on(valkey_url: str, tmp_path: Path) -> None:
