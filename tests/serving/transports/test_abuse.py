@@ -134,10 +134,8 @@ def test_an_address_that_abandons_calls_on_one_connection_after_another_is_refus
 
 
 @pytest.mark.usefixtures("spend")
-def test_who_abandons_calls_over_a_socket_is_not_taken_for_everybody_there(
-    valkey_url: str, tmp_path: Path
-) -> None:
-    """GRPC tells connections of a unix socket by no name."""
+def test_a_socket_may_waste_what_many_connections_may(valkey_url: str, tmp_path: Path) -> None:
+    """Connections of a unix socket have no names: one is not to be taken for all."""
     chosen = settings(valkey_url, bind=f"unix:{tmp_path}/s", limits=Limits(abandoned=5))
     with served(chosen, "lean") as address, grpc.insecure_channel(address) as channel:
         calls: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(LOOKUP)
