@@ -4,8 +4,6 @@ Two writes at once, two reads at once, a write behind the status: it takes them,
 that nobody sees, and a call is never ended.
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -22,7 +20,6 @@ from headrace.serving.reading import Reading
 from headrace.serving.settings import StoreSettings
 from headrace.serving.store.engine import Engine
 from headrace.serving.transports.abandoned import AbandonedCalls
-from headrace.serving.transports.completion_queue import send_status, with_close
 from headrace.serving.transports.lean_calls import Shared, UnaryCall
 from headrace.serving.transports.lean_loop import Accepted, LeanLoop
 from headrace.serving.transports.lean_streams import Stream
@@ -175,30 +172,6 @@ def test_nothing_more_is_read_while_replies_are_owed() -> None:
     assert received == [b"x"]
     assert not is_read
     assert "read" in loop.started
-
-
-@pytest.mark.server
-@pytest.mark.parametrize(("timeout", "expected"), [(3600, 3600), (None, inf)])
-def test_a_deadline_is_told_in_monotonic_time(timeout: float | None, expected: float) -> None:
-    accepted: list[Accepted] = []
-
-    def refused(one: Accepted) -> None:
-        accepted.append(one)
-        batch = with_close(send_status(grpc.StatusCode.ABORTED.value[0], b"", is_first=True))
-        loop.start_last(one.call, batch)
-        loop.drain(0)
-
-    loop = LeanLoop([], refused, requests=1, limit=1)
-    port = loop.server.add_http2_port(b"127.0.0.1:0", None)
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/any/Method")
-        with pytest.raises(grpc.RpcError):
-            call(b"", timeout=timeout, wait_for_ready=True)
-    thread.join()
-
-    assert accepted[0].deadline - time.monotonic() == pytest.approx(expected, abs=600)
 
 
 def test_the_status_is_the_one_of_the_first_end() -> None:
