@@ -1,5 +1,7 @@
 """The loop of the lean transport alone: how many calls it takes, and what it says of them."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -92,3 +94,29 @@ def test_a_call_that_cannot_be_begun_harms_no_other(caplog: pytest.LogCaptureFix
         lost.cancel()
 
     assert "an event of a call could not be handled" in caplog.text
+
+
+_TOO_LATE = """
+from headrace.serving.transports.completion_queue import receive_message
+from headrace.tests.serving.transports.test_lean_loop import code_of, end, running
+
+taken = []
+
+def begin(loop, accepted):
+    taken.append(accepted.call)
+    end(loop, accepted)
+
+with running(begin) as (loop, call):
+    code_of(call, 60)
+loop.start(taken[0], receive_message(), print)
+print("alive")
+"""
+
+
+def test_a_batch_that_comes_too_late_does_not_end_the_process() -> None:
+    """What is started behind the queue's end makes grpcio abort."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _TOO_LATE], check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert (ran.returncode, ran.stdout) == (0, "alive\n")
