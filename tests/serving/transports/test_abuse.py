@@ -16,7 +16,13 @@ from headrace.serving.transports.methods import SERVICE
 from headrace.tests.serving.answering import request
 from headrace.tests.serving.publishing import NOW
 from headrace.tests.serving.running import ServerProcess, served, server_process, settings
-from headrace.tests.serving.transports.calling import SPEND, Counting, method, wait_until
+from headrace.tests.serving.transports.calling import (
+    SPEND,
+    Counting,
+    failure,
+    method,
+    wait_until,
+)
 from headrace.tests.serving.transports.http2 import Connection
 
 pytestmark = pytest.mark.server
@@ -128,19 +134,25 @@ def test_an_address_that_abandons_calls_on_one_connection_after_another_is_refus
 
 
 @pytest.mark.usefixtures("spend")
-def test_who_abandons_calls_over_a_socket_is_not_taken_for_everybody_there(
-    valkey_url: str, tmp_path: Path
-) -> None:
-    """GRPC tells connections of a unix socket by no name."""
+def test_a_socket_may_waste_what_many_connections_may(valkey_url: str, tmp_path: Path) -> None:
+    """Connections of a unix socket have no names: one is not to be taken for all."""
     chosen = settings(valkey_url, bind=f"unix:{tmp_path}/s", limits=Limits(abandoned=5))
     with served(chosen, "lean") as address, grpc.insecure_channel(address) as channel:
         calls: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(LOOKUP)
-        for _ in range(10):
-            with pytest.raises(grpc.RpcError):
-                calls(iter([]), timeout=30)
+
+        def abandon(count: int) -> None:
+            for _ in range(count):
+                with pytest.raises(grpc.RpcError):
+                    calls(iter([]), timeout=30)
+
+        abandon(10)
         answered = method(channel)(request([SPEND]), timeout=10)
+        abandon(50)
+        code, text = failure(channel, request([SPEND]))
 
     assert answered
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "this peer: the limit of 50 abandoned calls a minute is reached" in text
 
 
 @pytest.fixture

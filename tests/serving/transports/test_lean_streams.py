@@ -4,8 +4,6 @@ Two writes at once, two reads at once, a write behind the status: it takes them,
 that nobody sees, and a call is never ended.
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -17,14 +15,15 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it has no types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.serving.observing import UNOBSERVED
+from headrace.serving.observing import UNOBSERVED, Observer
+from headrace.serving.reading import Reading
 from headrace.serving.settings import StoreSettings
 from headrace.serving.store.engine import Engine
 from headrace.serving.transports.abandoned import AbandonedCalls
-from headrace.serving.transports.completion_queue import send_status, with_close
-from headrace.serving.transports.lean_calls import Shared
+from headrace.serving.transports.lean_calls import Shared, UnaryCall
 from headrace.serving.transports.lean_loop import Accepted, LeanLoop
 from headrace.serving.transports.lean_streams import Stream
+from headrace.tests.serving.transports.calling import Counting
 
 _KINDS = {
     cygrpc.SendMessageOperation: "write",
@@ -64,6 +63,11 @@ class Driven:
         self._has_status = self._has_status or kind == "status"
         self.started[kind] = tag
 
+    def start_last(self, _call: object, _batch: object) -> None:
+        """Take the batch that ends the call."""
+        assert "last" not in self.started, "a call that ends twice"
+        self.started["last"] = lambda _: self.ended()
+
     def ended(self) -> None:
         """Take the end of the call."""
         self.open_calls -= 1
@@ -90,18 +94,47 @@ class _Event:
         self.batch_operations = operations
 
 
+ACCEPTED = Accepted(Peer(), b"/x/y", inf, ())
+
+
+@contextmanager
+def shared_by(loop: Driven, observer: Observer = UNOBSERVED) -> Iterator[Shared]:
+    """What calls of such a loop share."""
+    engine = Engine(StoreSettings("redis://127.0.0.1:1"))
+    try:
+        yield Shared(cast("LeanLoop", loop), engine, observer, AbandonedCalls(10))
+    finally:
+        engine.close()
+
+
 @contextmanager
 def driven() -> Iterator[tuple[Driven, Stream, list[bytes | None]]]:
     """A stream, the loop that it runs in, and what it received."""
     loop, received = Driven(), list[bytes | None]()
-    engine = Engine(StoreSettings("redis://127.0.0.1:1"))
-    shared = Shared(cast("LeanLoop", loop), engine, UNOBSERVED, AbandonedCalls(10))
-    accepted = Accepted(Peer(), b"/x/y", inf, ())
-    stream = Stream(shared, accepted, received=received.append, closed=lambda: received.append(b""))
-    try:
-        yield loop, stream, received
-    finally:
-        engine.close()
+    with shared_by(loop) as shared:
+        told = received.append
+        yield loop, Stream(shared, ACCEPTED, received=told, closed=lambda: told(b"")), received
+
+
+def echo(raw: bytes) -> Reading[bytes]:
+    """Needs nothing of the store."""
+    yield from ()
+    return raw
+
+
+@pytest.mark.parametrize("message", [None, b"too late"])
+def test_a_call_whose_message_comes_after_it_was_given_up_has_ended_already(
+    message: bytes | None,
+) -> None:
+    loop, counting = Driven(), Counting()
+    with shared_by(loop, counting) as shared:
+        call = UnaryCall(shared, ACCEPTED, "Echo", echo)
+        call.give_up(10)
+        loop.happened("read", message=message)
+        loop.happened("last")
+
+    assert loop.open_calls == 0
+    assert counting.ended == {("Echo", "DEADLINE_EXCEEDED"): 1}
 
 
 @given(st.data())
@@ -139,30 +172,6 @@ def test_nothing_more_is_read_while_replies_are_owed() -> None:
     assert received == [b"x"]
     assert not is_read
     assert "read" in loop.started
-
-
-@pytest.mark.server
-@pytest.mark.parametrize(("timeout", "expected"), [(3600, 3600), (None, inf)])
-def test_a_deadline_is_told_in_monotonic_time(timeout: float | None, expected: float) -> None:
-    accepted: list[Accepted] = []
-
-    def refused(one: Accepted) -> None:
-        accepted.append(one)
-        batch = with_close(send_status(grpc.StatusCode.ABORTED.value[0], b"", is_first=True))
-        loop.start_last(one.call, batch)
-        loop.drain(0)
-
-    loop = LeanLoop([], refused, requests=1, limit=1)
-    port = loop.server.add_http2_port(b"127.0.0.1:0", None)
-    thread = threading.Thread(target=loop.run)
-    thread.start()
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/any/Method")
-        with pytest.raises(grpc.RpcError):
-            call(b"", timeout=timeout, wait_for_ready=True)
-    thread.join()
-
-    assert accepted[0].deadline - time.monotonic() == pytest.approx(expected, abs=600)
 
 
 def test_the_status_is_the_one_of_the_first_end() -> None:

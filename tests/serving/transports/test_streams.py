@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from datetime import timedelta
 
 import grpc
 import pytest
@@ -195,6 +196,46 @@ def test_a_cancelled_stream_is_noticed_and_its_place_is_free_again(
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert "the limit of 1 open streams is reached" in (refused.value.details() or "")
     assert refusals == 1
+
+
+def test_rows_of_a_cancelled_stream_are_never_read(
+    publisher: Publisher, valkey_url: str, place: Place
+) -> None:
+    publisher.publish(group(), {(1,): (12.5, 3)})
+    counting = Counting()
+    with place.behind_a_gate(
+        valkey_url,
+        limits=Limits(streams=1),
+        store={"flights": 1},
+        observer=counting,
+        refresh_every=timedelta(hours=1),
+    ) as (gate, channel):
+        gate.open.clear()
+        held = method(channel).future(request([SPEND]), timeout=20)
+        gate.holding.wait()
+        before, asking = counting.keys, Asking()
+        first = stream(channel)(iter(asking), timeout=20)
+        asking.ask(message(1, request([SPEND], household_id=[1, 2, 3])))
+        # It comes after the message on the same connection, and tells when that has been taken.
+        asking.ask(message(2, b""))
+        assert next(first).id == 2
+        first.cancel()
+        asking.close()
+        wait_until(lambda: is_let_in(channel))
+        gate.open.set()
+        held.result()
+        method(channel)(request([SPEND]), timeout=20)  # what waited was sent before it
+        read = counting.keys - before
+
+    assert read == 4  # the row of the call that was held, that of the next one, and their guards
+
+
+def is_let_in(channel: grpc.Channel) -> bool:
+    """Whether a stream that asks nothing is."""
+    try:
+        return not list(stream(channel)(iter([]), timeout=20))
+    except grpc.RpcError:
+        return False
 
 
 def test_without_the_store_every_request_of_a_stream_is_unavailable(
