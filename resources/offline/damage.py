@@ -56,6 +56,11 @@ class _Log:
         return [json.loads(line) for line in lines]
 
 
+def commit_file(version: int) -> str:
+    """Where a commit lies under its table."""
+    return f"{_LOG}/{version:020}.json"
+
+
 def commit_informations(
     uri: str, storage_options: Mapping[str, str], first: int, last: int
 ) -> list[dict[str, Any]]:
@@ -137,7 +142,7 @@ def _damaged_checkpoint(uri: str, log: _Log, newest: int) -> Iterator[DamagedTab
 
 def _damaged_commits(uri: str, log: _Log, versions: range) -> Iterator[DamagedTableError]:
     for version in versions:
-        path, remedy = f"{_LOG}/{version:020}.json", _RESTORE
+        path, remedy = commit_file(version), _RESTORE
         if version not in log.commits:
             problem = f"{path} is missing"
         else:
