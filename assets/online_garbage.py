@@ -9,7 +9,7 @@ from ..resources.online.garbage import Collection, collect_garbage
 
 PATIENCE = timedelta(minutes=20)
 _KEYS_AT_ONCE = 1_000_000
-"""Of which a call keeps what has to be looked up offline: some 100 MB."""
+"""Of which a call keeps what has to be looked up offline: some 200 MB."""
 
 
 def collect(

@@ -21,6 +21,7 @@ from ...contract.document import digest
 from ...contract.errors import DamagedTableError
 from .damage import commit_informations, explained
 from .file_listing import StoredFile, listed, names
+from .gathered_log import WORTH_IT, gathered
 from .stored_files import absent_files
 from .table_spec import BUCKETS
 
@@ -29,7 +30,8 @@ ENTRIES = "headrace"
 DOCUMENT = "headrace.document"
 """The key of a group's document, in the first commit that was made under it."""
 _KEPT_LISTINGS = 4
-_VACUUM = "VACUUM START"  # stands in the log before the first file is removed, whoever does it
+_OPERATION, _VACUUM = "operation", "VACUUM START"  # said before the first file is removed
+LEARNT = (ENTRIES, DOCUMENT, _OPERATION)  # of what a commit says
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,7 @@ class CommitLog:
         """
         with self.lock:
             version, news = self._news()
-            if version > self._known:
-                for information in sorted(news, key=lambda item: int(item["version"])):
-                    self._learn(information)
-                    self._known = int(information["version"])
+            self._learn_all(sorted(news, key=lambda item: int(item["version"])))
             self._known = version
             return version
 
@@ -191,10 +190,8 @@ class CommitLog:
 
     def next_instant(self) -> datetime:
         """The `committed_at` of a commit that is made now."""
-        now = datetime.now(UTC)
-        if not self.commits:
-            return now
-        return max(now, self.commits[-1].committed_at + timedelta(microseconds=1))
+        now, last = datetime.now(UTC), self.commits[-1:]
+        return max([now, *(each.committed_at + timedelta(microseconds=1) for each in last)])
 
     def files(self, version: int, partition_column: str | None) -> tuple[StoredFile, ...]:
         """The data files of a version, by partition, bucket and address."""
@@ -204,8 +201,7 @@ class CommitLog:
                     del self._files[next(iter(self._files))]
                 table = self.handle
                 if table is None or table.version() != version:
-                    options = dict(self.storage_options)
-                    table = DeltaTable(self.uri, version=version, storage_options=options)
+                    table = DeltaTable(self.uri, version, dict(self.storage_options))
                 self._files[version] = listed(table, self.uri, partition_column)
             return self._files[version]
 
@@ -226,6 +222,8 @@ class CommitLog:
         handle's. A commit that arrives in between would shift them all, so then it is read again.
         """
         version, news = self._open(), list[dict[str, Any]]()
+        if self._known < 0 and version >= WORTH_IT:
+            self._recall(version)
         while self.handle is not None and version > self._known:
             with self._errors():
                 news = self.handle.history(limit=version - self._known)
@@ -234,21 +232,26 @@ class CommitLog:
                 break
         if len(news) < version - self._known:
             # Counting down is right only where every version has its entry.
-            first = self._known + 1
+            after = self._known + 1
             with self._errors():
-                news = commit_informations(self.uri, self.storage_options, first, version)
+                news = commit_informations(self.uri, self.storage_options, after, version)
         return version, news
+
+    def _recall(self, version: int) -> None:
+        """Learn what maintenance gathered of the log: then only what came since is read."""
+        found = gathered(self.uri, self.storage_options)
+        if found.covers <= version:
+            self._learn_all(found.informations)
+            self._known = found.covers
 
     def _open(self) -> int:
         with self._errors():
             try:
-                if self.handle is None:
-                    self.handle = DeltaTable(self.uri, storage_options=dict(self.storage_options))
-                else:
+                if self.handle is not None:
                     self.handle.update_incremental()
+                return int(self.opened().version())
             except TableNotFoundError:
                 return -1
-            return int(self.handle.version())
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -257,9 +260,14 @@ class CommitLog:
         except (DeltaError, OSError) as error:
             raise explained(self.uri, self.storage_options, error) from error
 
-    def _learn(self, information: Mapping[str, Any]) -> None:
-        version = int(information["version"])
-        if information.get("operation") == _VACUUM:
+    def _learn_all(self, informations: Sequence[Mapping[str, Any]]) -> None:
+        for information in informations:
+            version = int(information["version"])
+            self._learn(information, version)
+            self._known = version  # should the next one be damaged, none is learnt twice
+
+    def _learn(self, information: Mapping[str, Any], version: int) -> None:
+        if information.get(_OPERATION) == _VACUUM:
             self.vacuumed = version
         if DOCUMENT in information:
             document = str(information[DOCUMENT]).encode()

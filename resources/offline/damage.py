@@ -6,6 +6,7 @@ delta-rs says that something failed; who has to repair it needs the file. Nothin
 import json
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,8 @@ _LOG = "_delta_log"
 _HINT = f"{_LOG}/_last_checkpoint"
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\..*parquet")
+
+_FILES_AT_ONCE = 8  # reading one waits for the store, more than it works
 
 _EMPTY = "it is empty"
 _RESTORE = "restore the file from a copy of the store"
@@ -55,6 +58,16 @@ class _Log:
             raise ValueError(_EMPTY)
         return [json.loads(line) for line in lines]
 
+    def informations(self, version: int) -> list[dict[str, Any]]:
+        """What a commit says about itself."""
+        said = (each["commitInfo"] for each in self.actions(version) if "commitInfo" in each)
+        return [{**each, "version": version} for each in said]
+
+
+def commit_file(version: int) -> str:
+    """Where a commit lies under its table."""
+    return f"{_LOG}/{version:020}.json"
+
 
 def commit_informations(
     uri: str, storage_options: Mapping[str, str], first: int, last: int
@@ -68,16 +81,14 @@ def commit_informations(
     Raises:
         DamagedTableError: A file is missing, or cannot be read.
     """
-    log = _Log.of(uri, storage_options)
-    versions = range(first, last + 1)
-    for damaged in _damaged_commits(uri, log, versions):
-        raise damaged
-    return [
-        {**action["commitInfo"], "version": version}
-        for version in versions
-        for action in log.actions(version)
-        if "commitInfo" in action
-    ]
+    log, versions = _Log.of(uri, storage_options), range(first, last + 1)
+    try:
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as threads:
+            return [each for its in threads.map(log.informations, versions) for each in its]
+    except (KeyError, ValueError):  # no such file, or nothing that could be read: which one?
+        for damaged in _damaged_commits(uri, log, versions):
+            raise damaged from None
+        raise
 
 
 def explained(
@@ -137,7 +148,7 @@ def _damaged_checkpoint(uri: str, log: _Log, newest: int) -> Iterator[DamagedTab
 
 def _damaged_commits(uri: str, log: _Log, versions: range) -> Iterator[DamagedTableError]:
     for version in versions:
-        path, remedy = f"{_LOG}/{version:020}.json", _RESTORE
+        path, remedy = commit_file(version), _RESTORE
         if version not in log.commits:
             problem = f"{path} is missing"
         else:

@@ -20,6 +20,9 @@ from .publisher import one_ahead
 from .row_encoding import encode_keys, encode_values
 
 _LISTED = 100
+_EQUAL = "equal"
+SUSPECTS = 100_000
+"""How many suspects a comparison remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Comparison:
 
     Attributes:
         counts: Of entities that are equal, differing, missing, extra or superseded.
+        suspects: The keys of those that are not equal, or of the first of them.
     """
 
     expected: ExpectedRows
@@ -50,11 +54,18 @@ class Comparison:
     stored: OnlineGroup
     counts: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
+    suspects: list[bytes] = field(default_factory=list)
 
     @property
-    def disputed(self) -> bool:
-        """Whether anything is not equal."""
-        return any(count for problem, count in self.counts.items() if problem != "equal")
+    def disputed(self) -> int:
+        """How many are not equal."""
+        return sum(count for problem, count in self.counts.items() if problem != _EQUAL)
+
+    def corrected_by(self, again: "Comparison") -> None:
+        """Take over what another comparison found of all that are not equal in this one."""
+        equal = self.counts.get(_EQUAL, 0) + again.counts.get(_EQUAL, 0)
+        self.counts = {**again.counts, _EQUAL: equal}
+        self.differences, self.suspects = again.differences, again.suspects
 
     def compare(self, parts: Iterable[Rows]) -> Iterator[ByteColumn]:
         """Compare these rows with what is stored of their entities.
@@ -64,7 +75,7 @@ class Comparison:
         """
         for keys, rows, (commit, part) in one_ahead(self._encoded(parts)):
             unequal = self.stored.unequal(keys, rows)
-            self.count("equal", len(keys) - len(unequal))
+            self.count(_EQUAL, len(keys) - len(unequal))
             if unequal:
                 self._compare_by_earlier_schemas(unequal, keys, (commit, part))
             yield keys
@@ -81,8 +92,11 @@ class Comparison:
         """Count an entity: `want` should be stored (`None`: no live row), `got` is."""
         live = got if got is not None and self.is_live(got) else None
         if want == live:
-            self.count("equal")
-        elif self._is_in_flight(want) or self._is_in_flight(got):
+            self.count(_EQUAL)
+            return
+        if len(self.suspects) < SUSPECTS:
+            self.suspects.append(key)
+        if self._is_in_flight(want) or self._is_in_flight(got):
             self.count("superseded")
         elif want is None:
             self._report("extra", key, _described(live))
@@ -90,6 +104,16 @@ class Comparison:
             self._report("missing", key, _described(want))
         else:
             self._report("differing", key, self._differing(want, live))
+
+    def entities_of(self, keys: Sequence[bytes]) -> pl.DataFrame:
+        """The join keys that stand in some keys."""
+        decode, schema = (
+            entity_decoder(self.expected.group.entity),
+            self.expected.snapshot.spec.schema,
+        )
+        values = [decode(key[ENTITY_AT:]) for key in keys]
+        wanted = {name: schema[name] for name in self.expected.group.entity.key_names}
+        return pl.DataFrame(values, schema=wanted, orient="row")
 
     def is_live(self, row: bytes) -> bool:
         """Whether a reader would be given a stored row."""
@@ -124,7 +148,7 @@ class Comparison:
                 whole and unequal[place] == row
                 for place, row, whole in zip(left.tolist(), earlier, is_whole, strict=True)
             ]
-            self.count("equal", sum(is_equal))
+            self.count(_EQUAL, sum(is_equal))
             left = left[np.logical_not(is_equal)]
             if not len(left):
                 return

@@ -36,6 +36,7 @@ def newest_of_entities(
     entities: pl.DataFrame,
     *,
     by_history: bool = False,
+    keys_only: bool = False,
 ) -> Iterator[tuple[Commit, pl.DataFrame]]:
     """The newest row of each of these entities among the rows of these commits.
 
@@ -45,6 +46,7 @@ def newest_of_entities(
         commits: One per partition.
         entities: Join keys, each once.
         by_history: Whether the table's history may be read in place of its many files.
+        keys_only: Whether of a row only join keys and event timestamp are wanted.
 
     Yields:
         A commit and those of its rows that are the newest of their entity.
@@ -54,7 +56,8 @@ def newest_of_entities(
     buckets = None
     if snapshot.buckets > 1:
         buckets = entity_buckets(entities, key, snapshot.buckets).unique().sort().to_list()
-    for stretch in _Search(group, snapshot, by_key, buckets, by_history=by_history).stretches():
+    search = _Search(group, snapshot, by_key, buckets, by_history=by_history, keys_only=keys_only)
+    for stretch in search.stretches():
         if entities.is_empty():
             return
         newest = stretch.newest(entities)
@@ -71,6 +74,7 @@ class _Search:
         commits: What is published, by partition.
         buckets: Whose files are opened; all when `None`.
         by_history: Whether the history may be read.
+        keys_only: Whether features are left out.
     """
 
     group: FeatureGroupSpec
@@ -78,6 +82,7 @@ class _Search:
     commits: Mapping[str, Commit]
     buckets: Collection[int] | None
     by_history: bool
+    keys_only: bool
 
     def stretches(self) -> Iterator["_Stretch"]:
         """The partitions from the newest on, in stretches that get longer."""
@@ -145,6 +150,8 @@ class _Stretch:
 
     def _newest(self, scans: Sequence[pl.LazyFrame], entities: pl.DataFrame) -> pl.DataFrame:
         rows = of_entities(self.search.group, pl.concat(scans), entities)
+        if self.search.keys_only:
+            rows = rows.select(*self.search.group.entity.key_names, EVENT_TIMESTAMP)
         return newest_per_entity(self.search.group, rows).collect()
 
     def _files(self, commits: Sequence[Commit]) -> list[pl.LazyFrame]:

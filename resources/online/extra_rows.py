@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
-from ...contract.keys import ENTITY_AT, entity_decoder
 from .byte_column import ByteColumn
 from .comparison import Comparison, order_of
 from .projection import scan_commit
@@ -54,7 +53,7 @@ def look_for_extra_at_random(
         explained = _explained(comparison, rows)
         unexplained |= {key: row for key, row in rows.items() if key not in explained}
     if unexplained:
-        entities = _entities(comparison, list(unexplained))
+        entities = comparison.entities_of(list(unexplained))
         for _, part in comparison.expected.of(entities):
             for key in _keys(comparison, part):
                 unexplained.pop(key, None)
@@ -79,21 +78,12 @@ def _explained(comparison: Comparison, rows: Mapping[bytes, bytes]) -> set[bytes
         order = order_of(rows[keys[0]])
         commit = None if order is None else comparison.expected.published(order)
         if commit is not None:
-            wanted = _entities(comparison, keys)
+            wanted = comparison.entities_of(keys)
             names = wanted.columns
             scan = scan_commit(comparison.expected.snapshot, commit).select(names)
             there = scan.join(wanted.lazy(), on=names, how="semi").collect()
             found.update(_keys(comparison, there))
     return found
-
-
-def _entities(comparison: Comparison, keys: Sequence[bytes]) -> pl.DataFrame:
-    group = comparison.expected.group
-    decode = entity_decoder(group.entity)
-    values = [decode(key[ENTITY_AT:]) for key in keys]
-    schema = comparison.expected.snapshot.spec.schema
-    wanted = {name: schema[name] for name in group.entity.key_names}
-    return pl.DataFrame(values, schema=wanted, orient="row")
 
 
 def _keys(comparison: Comparison, rows: pl.DataFrame) -> ByteColumn:

@@ -30,10 +30,11 @@ from .opening import group_in
 from .projection import commits_of, scan_commit
 from .registry import Registry
 from .removal import Removal
-from .row_encoding import encode_keys
 
 _ROW_KEYS = b"{??}*"
 _SCAN_COUNT = 1000
+_DECODED_AT_ONCE = 50_000
+_PLACE = "place of the key"  # No identifier: no join key is called so.
 _ROW_AT = slice(4, ENTITY_AT)  # the group's prefix, behind the tag
 
 
@@ -208,18 +209,18 @@ class _Walk:
         state = rows.state()
         if state.floor is None or state.in_flight:
             return 0  # nothing is known yet, or something is on its way: next time
-        stored = dict(zip(keys, rows.rows(keys), strict=True))
-        known = self._known(group, group_id, state, [key for key, row in stored.items() if row])
-        if known is None:
+        unknown = self._unknown(group, state, keys)
+        if unknown is None:
             self.found.unjudged += len(keys)
             return 0
-        orphans = [(key, row) for key, row in stored.items() if row and key not in known]
+        stored = zip(unknown, rows.rows(unknown), strict=True)
+        orphans = [(key, row) for key, row in stored if row is not None]
         return Removal(self.part, group_id, group.reference).discard(state, orphans)
 
-    def _known(
-        self, group: FeatureGroupSpec, group_id: int, state: GroupState, keys: Sequence[bytes]
-    ) -> set[bytes] | None:
-        """Those of these keys whose entities have a row in what is published.
+    def _unknown(
+        self, group: FeatureGroupSpec, state: GroupState, keys: Sequence[bytes]
+    ) -> list[bytes] | None:
+        """Those of these keys whose entities have no row in what is published.
 
         `None` where the table lacks some of that: it is out of reach, or older than the store.
         """
@@ -228,20 +229,28 @@ class _Walk:
         found = commits_of(snapshot, published)
         if {key: commit.generation for key, commit in found.items()} != dict(published):
             return None
-        commits, names = list(found.values()), list(group.entity.key_names)
-        decode = entity_decoder(group.entity)
+        commits, names = found.values(), list(group.entity.key_names)
         schema = snapshot.scan([]).select(names).collect_schema()
-        entities = pl.DataFrame(
-            [decode(key[ENTITY_AT:]) for key in keys], schema=schema, orient="row"
-        )
+        asked = _entities(group, keys, schema)
         if group.online is Online.UPSERT:
-            parts = [part for _, part in newest_of_entities(group, snapshot, commits, entities)]
+            parts = newest_of_entities(group, snapshot, commits, asked, keys_only=True)
+            known = [part.select(names) for _, part in parts]
         else:
-            parts = [
-                scan_commit(snapshot, commit).join(entities.lazy(), on=names, how="semi").collect()
-                for commit in commits
-            ]
-        return {key for part in parts for key in encode_keys(group, group_id, part)}
+            scans = [scan_commit(snapshot, commit).select(names) for commit in commits]
+            known = [scan.join(asked.lazy(), on=names, how="semi").collect() for scan in scans]
+        left = asked.with_row_index(_PLACE).join(pl.concat([asked.clear(), *known]), names, "anti")
+        return [keys[place] for place in left[_PLACE].to_list()]
+
+
+def _entities(group: FeatureGroupSpec, keys: Sequence[bytes], schema: pl.Schema) -> pl.DataFrame:
+    """The join keys that stand in some keys, decoded a slice at a time to save memory."""
+    decode = entity_decoder(group.entity)
+    parts = (keys[at : at + _DECODED_AT_ONCE] for at in range(0, len(keys), _DECODED_AT_ONCE))
+    frames = [
+        pl.DataFrame([decode(key[ENTITY_AT:]) for key in part], schema=schema, orient="row")
+        for part in parts
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
 
 
 def _served(group: FeatureGroupSpec, state: GroupState) -> dict[str, int]:

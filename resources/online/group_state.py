@@ -74,3 +74,10 @@ class GroupState:
             for partition, generation in self.intents.items()
             if generation > self.markers.get(partition, 0)
         }
+
+    def is_as_far_as(self, other: "GroupState") -> bool:
+        """Whether no publish began or finished between two readings; rows may have been written."""
+        return (self.floor, self.intents, self.markers, self.revision, self.epoch) == (
+            *(other.floor, other.intents, other.markers),
+            *(other.revision, other.epoch),
+        )

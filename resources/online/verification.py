@@ -6,7 +6,6 @@ nothing that a publisher wrote is believed.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import polars as pl
 
@@ -18,6 +17,7 @@ from .comparison import Comparison, Difference
 from .consistency import Consistency, estimated, measured
 from .expected_rows import ExpectedRows
 from .extra_rows import look_for_extra, look_for_extra_at_random
+from .online_group import OnlineGroup
 from .online_store import OnlineStore
 from .opening import group_in
 from .publication_state import is_superseded
@@ -26,7 +26,7 @@ from .registry import Registry
 
 __all__ = ["Difference", "Verification", "verify_entities", "verify_group", "verify_partition"]
 
-_ATTEMPTS = 5
+_ATTEMPTS = 10
 _ENTITIES_PER_SEARCH = 50
 
 
@@ -87,7 +87,8 @@ def verify_group(
 ) -> Verification:
     """Compare what is stored online with what is committed offline.
 
-    Publishes may go on meanwhile; what they change during the comparison is compared again.
+    Publishes may go on meanwhile: entities that are not equal are compared again, until none began
+    or finished while they were.
 
     Args:
         group: As declared.
@@ -103,14 +104,13 @@ def verify_group(
     """
     proof = _Proof(group, table, online, registry)
 
-    def look(comparison: Comparison) -> Verification:
+    def look(comparison: Comparison) -> _Look:
         expected = comparison.expected
         if sample is None:
             look_for_extra(comparison, list(comparison.compare(expected.all())))
-            return _found(comparison)
-        sampled = _look_at(comparison, expected.commits(), sample)
-        searched = look_for_extra_at_random(comparison, sample)
-        return _found(comparison, searched=searched, sampled=sampled)
+            return _Look()
+        is_sampled = _look_at(comparison, expected.commits(), sample)
+        return _Look(look_for_extra_at_random(comparison, sample), is_sampled)
 
     found = proof.run(look)
     return replace(found or Verification(group.reference), unpublished=proof.unpublished())
@@ -147,14 +147,13 @@ def verify_partition(
         StoreUnavailableError: A store cannot be read.
     """
 
-    def look(comparison: Comparison) -> Verification | None:
+    def look(comparison: Comparison) -> _Look | None:
         commit = comparison.expected.commit(partition)
         if commit is None:
             return None
-        sampled = _look_at(comparison, [commit], sample)
+        is_sampled = _look_at(comparison, [commit], sample)
         budget = -(-sample // _ENTITIES_PER_SEARCH)
-        searched = look_for_extra_at_random(comparison, budget, partitions=1)
-        return _found(comparison, searched=searched, sampled=sampled)
+        return _Look(look_for_extra_at_random(comparison, budget, partitions=1), is_sampled)
 
     return _Proof(group, table, online, registry).run(look)
 
@@ -182,16 +181,21 @@ def verify_entities(
         StoreUnavailableError: A store cannot be read.
     """
 
-    def look(comparison: Comparison) -> Verification:
+    def look(comparison: Comparison) -> _Look:
         comparison.compare_entities(entities)
-        return _found(comparison)
+        return _Look()
 
     proof = _Proof(group, table, online, registry)
     found = proof.run(look)
     return replace(found or Verification(group.reference), unpublished=proof.unpublished())
 
 
-_Found = TypeVar("_Found", bound=Verification | None)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How far was looked: as in a verification."""
+
+    searched: int | None = None
+    sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,24 +207,40 @@ class _Proof:
     online: OnlineStore
     registry: Registry
 
-    def run(self, look: Callable[[Comparison], _Found]) -> _Found | None:
-        """Compare; `None` when nothing of the group was ever published."""
+    def run(self, look: Callable[[Comparison], _Look | None]) -> Verification | None:
+        """Compare; `None` when nothing of the group was ever published, or nothing to look at.
+
+        What is not equal is looked at again, until no publish began or finished meanwhile, and in
+        the table itself: a copy of it has no say against a row.
+        """
         published = self.registry.published(self.group.name, self.group.version)
         if published is None:
             return None
         group = self.registry.document(published.document)
         rows = group_in(self.online, published.group_id, group.reference)
+        latest = comparison = self._begun(group, published.group_id, rows, by_history=True)
+        seen = look(comparison)
+        for _ in range(_ATTEMPTS):
+            is_believed = not latest.expected.by_history
+            if seen is None or not comparison.disputed:
+                break
+            if is_believed and rows.state().is_as_far_as(latest.expected.state):
+                break
+            latest = self._begun(group, published.group_id, rows, by_history=False)
+            if comparison.disputed > len(comparison.suspects):
+                comparison, seen = latest, look(latest)
+            else:
+                latest.compare_entities(latest.entities_of(comparison.suspects))
+                comparison.corrected_by(latest)
+        return None if seen is None else _found(comparison, seen)
+
+    def _begun(
+        self, group: FeatureGroupSpec, group_id: int, rows: OnlineGroup, *, by_history: bool
+    ) -> Comparison:
         # With the columns that are served, whatever is declared by now.
         spec = feature_table(group, buckets=self.table.spec.buckets)
-        for attempt in range(_ATTEMPTS):
-            state, snapshot = rows.state(), replace(self.table.snapshot(), spec=spec)
-            # What a copy of the table says against a row, the table itself has to say.
-            expected = ExpectedRows(group, snapshot, state, by_history=attempt == 0)
-            comparison = Comparison(expected, published.group_id, rows)
-            found = look(comparison)
-            if not comparison.disputed or (attempt > 0 and rows.state() == state):
-                break
-        return found
+        state, snapshot = rows.state(), replace(self.table.snapshot(), spec=spec)
+        return Comparison(ExpectedRows(group, snapshot, state, by_history), group_id, rows)
 
     def unpublished(self) -> tuple[str, ...]:
         """The partitions that are due and missed."""
@@ -249,13 +269,11 @@ def _look_at(comparison: Comparison, commits: Sequence[Commit], sample: int) -> 
     return not is_few
 
 
-def _found(
-    comparison: Comparison, *, searched: int | None = None, sampled: bool = False
-) -> Verification:
+def _found(comparison: Comparison, look: _Look) -> Verification:
     return Verification(
         comparison.expected.group.reference,
         **comparison.counts,  # type: ignore[arg-type]  # its keys are names of counts
         differences=tuple(comparison.differences),
-        searched=searched,
-        sampled=sampled,
+        searched=look.searched,
+        sampled=look.sampled,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ....contract.errors import CommitConflictError
+from ..commit_log import LEARNT
+from ..gathered_log import gather
 from ..history import history_uri
 from ..history_refresh import HistoryRefresh, refresh_history
 from ..offline_table import OfflineTable
@@ -61,7 +63,7 @@ def maintain_table(
     target_bytes: int = TARGET_BYTES,
     dry_run: bool = False,
 ) -> Maintenance:
-    """Refresh the history, compact, write a checkpoint, vacuum; each may be repeated.
+    """Refresh the history, compact, write a checkpoint, gather the log, vacuum; all idempotent.
 
     No answer of the table changes: rows, generations, identities, verdicts and what was known at an
     instant are the same before and after, and so are the rows of all versions that are kept.
@@ -80,6 +82,8 @@ def maintain_table(
             checkpoint_at(history_uri(table.snapshot()), table.log.storage_options)
         compaction = compact(table, target_bytes=target_bytes, dry_run=dry_run)
         written = checkpoint(table, dry_run=dry_run)
+        if written is not None and not dry_run:
+            gather(table.uri, table.log.storage_options, written, LEARNT)
         removed = (
             vacuum(table, kept.versions, min_age=min_age, dry_run=dry_run)
             if kept.unknown is None
