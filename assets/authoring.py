@@ -4,40 +4,27 @@ A declaration is checked where it is written: a wrong one raises `DefinitionErro
 names the group, the field and the remedy.
 """
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Literal
 
-from ..contract.errors import DefinitionError
-from ..contract.feature_group import FeatureGroupSpec, FeatureServiceSpec, Online
+from ..contract.feature_group import FeatureGroupSpec, Online
 from ..contract.partitions import DAILY, HOURLY, Partitioning
-from . import validation
+from . import declared_times, validation
 from .code_version import code_version
-from .declarations import (
-    AnyInput,
-    Dimension,
-    Entity,
-    Feature,
-    FeatureGroup,
-    Input,
-    Source,
-    Upstream,
-)
+from .declarations import AnyInput, Dimension, Entity, FeatureGroup, Input, Source, Upstream
 from .inputs import (
     checked_entity,
-    checked_features,
     checked_input,
     checked_inputs,
     checked_length,
-    complete_start_of,
     in_words,
     lateness_of,
     start_of,
 )
 from .landing import checked_landing
-from .model_inputs import FeatureService, TrainingSet
+from .model_declarations import feature_service, training_set
 from .pod_resources import checked_resources
 from .rules import schema_in_words
 from .schemas import (
@@ -50,7 +37,6 @@ from .schemas import (
     schema_columns,
 )
 from .shards.sharding import checked_shards
-from .training.spine import spine_columns
 from .transforms import DimensionReader, Reader, Transform
 
 __all__ = [
@@ -112,10 +98,12 @@ def source(
 
     def declare(reader: Reader) -> Source:
         name, subject = validation.checked_name("source", reader)
-        validation.check_partitions(subject, partitions)
-        validation.check_lateness(subject, lateness)
-        validation.check_late_within(subject, late_within, lateness + partitions.length, landing)
-        begin = validation.checked_start(subject, start, partitions)
+        declared_times.check_partitions(subject, partitions)
+        declared_times.check_lateness(subject, lateness)
+        declared_times.check_late_within(
+            subject, late_within, lateness + partitions.length, landing
+        )
+        begin = declared_times.checked_start(subject, start, partitions)
         columns = schema_columns(subject, schema)
         check_event_timestamp(subject, schema, columns, event_timestamp)
         validation.check_parameters(subject, reader, ("start", "end"), ())
@@ -205,9 +193,9 @@ def feature_group(
 
     def declare(function: Transform) -> FeatureGroup:
         name, subject = validation.checked_name("feature group", function)
-        validation.check_partitions(subject, partitions)
+        declared_times.check_partitions(subject, partitions)
         validation.check_version(subject, version)
-        validation.check_ttl(subject, ttl)
+        declared_times.check_ttl(subject, ttl)
         validation.check_keywords(subject, buckets=buckets, status=status, approval=approval)
         inputs = checked_inputs(subject, sources, partitions)
         validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
@@ -237,86 +225,13 @@ def feature_group(
             inputs=inputs,
             start=start_of(inputs, partitions),
             partitions=partitions,
-            freshness=validation.checked_freshness(subject, freshness, partitions, lateness),
+            freshness=declared_times.checked_freshness(subject, freshness, partitions, lateness),
             lateness=lateness,
             buckets=buckets,
             resources=checked_resources(subject, resources),
             shards=checked_shards(subject, shards, buckets=buckets, entity=entity, inputs=inputs),
             code_version=code_version(function, (*schema_in_words(columns), *in_words(inputs))),
             approval=approval,
-        )
-
-    return declare
-
-
-def feature_service(
-    name: str,
-    *,
-    features: Iterable[Feature | FeatureGroup],
-    owners: Sequence[str],
-    version: int = 1,
-    description: str = "",
-) -> FeatureService:
-    """Declare what one model reads, in this order; a whole group means its features of today."""
-    subject = f"feature service {name!r}"
-    validation.check_name(subject, name)
-    validation.check_version(subject, version)
-    listed = checked_features(subject, features)
-    return FeatureService(
-        spec=FeatureServiceSpec(
-            name=name,
-            version=version,
-            features=tuple(str(each.reference) for each in listed),
-            owners=validation.checked_owners(subject, owners),
-            description=description,
-        ),
-        features=listed,
-    )
-
-
-def training_set(
-    *,
-    service: FeatureService,
-    sources: Iterable[AnyInput],
-    owners: Sequence[str],
-    partitions: Partitioning = DAILY,
-    tags: Mapping[str, str] = _NOTHING,
-    resources: Mapping[str, str] = _NOTHING,
-) -> Callable[[Transform], TrainingSet]:
-    """Declare the decorated function, frames and `end` to a spine, as a training set of its name.
-
-    The spine holds join keys, `event_timestamp` (at or before `end`) and labels. Partitions begin
-    where all windows are complete: a label over history that is not there would be wrong.
-    """
-
-    def declare(function: Transform) -> TrainingSet:
-        name, subject = validation.checked_name("training set", function)
-        validation.check_partitions(subject, partitions)
-        if not isinstance(service, FeatureService):
-            raise DefinitionError(
-                subject=subject,
-                field="service",
-                problem=f"{service!r} is no feature service",
-                remedy="Pass what feature_service(…) made",
-            )
-        inputs = checked_inputs(subject, sources, partitions)
-        validation.check_parameters(subject, function, (each.name for each in inputs), ("end",))
-        start = complete_start_of(inputs, partitions)
-        return TrainingSet(
-            name=name,
-            function=function,
-            service=service,
-            inputs=inputs,
-            start=start,
-            partitions=partitions,
-            spine=spine_columns(
-                subject, function, inputs, service=service, end=start + partitions.length
-            ),
-            owners=validation.checked_owners(subject, owners),
-            description=inspect.getdoc(function) or "",
-            tags=validation.checked_tags(subject, tags),
-            resources=checked_resources(subject, resources),
-            code_version=code_version(function, (*in_words(inputs), *service.spec.features)),
         )
 
     return declare

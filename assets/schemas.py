@@ -1,8 +1,7 @@
 """What the columns of a declaration must be: join keys, event timestamps, features."""
 
 import inspect
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeAlias
 
 import pandera.polars as pa
@@ -11,10 +10,9 @@ from pandera.errors import SchemaDefinitionError, SchemaError, SchemaInitError
 
 from ..contract.errors import DefinitionError
 from ..contract.feature_group import JOIN_KEY_DTYPES, DType, EntitySpec, FeatureSpec, JoinKey
-from ..contract.partitions import RESERVED_COLUMNS
 from ..resources.offline.dtypes import contract_dtype, polars_dtype, refusal_by_delta
 from ..resources.offline.table_spec import EVENT_TIMESTAMP
-from ..resources.offline.tables_beside import QUARANTINE_COLUMNS
+from .column_names import check_column_name, check_distinct, check_stored_name
 from .validation import check_name
 
 EventTimestamp: TypeAlias = Annotated[pl.Datetime, "us", "UTC"]
@@ -24,10 +22,6 @@ Schema: TypeAlias = type[pa.DataFrameModel]
 PolarsType: TypeAlias = pl.DataType | type[pl.DataType]
 
 EVENT_TIMESTAMP_TYPE = pl.Datetime("us", "UTC")
-
-_NOT_IN_DELTA = " ,;{}()\n\t="
-
-_COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 
 
 def entity_spec(name: str, join_keys: Mapping[str, PolarsType]) -> EntitySpec:
@@ -78,52 +72,6 @@ def feature_dtype(subject: str, field: str, dtype: PolarsType) -> DType:
             problem=f"{dtype} cannot be served",
             remedy=str(error),
         ) from error
-
-
-def _check_stored_name(subject: str, field: str, column: str) -> None:
-    lower = column.lower()
-    if lower in RESERVED_COLUMNS | QUARANTINE_COLUMNS:
-        of = "partition column" if lower in RESERVED_COLUMNS else "column of every quarantine"
-        raise DefinitionError(
-            subject=subject,
-            field=field,
-            problem=f"the name is that of a {of}",
-            remedy="Choose another name",
-        )
-    if not set(column).isdisjoint(_NOT_IN_DELTA):
-        raise DefinitionError(
-            subject=subject,
-            field=field,
-            problem="no Delta table has a column of this name",
-            remedy=f"Rename it in the reader: none of {_NOT_IN_DELTA!r} may be in it",
-        )
-
-
-def check_distinct(subject: str, field: str, columns: Iterable[str]) -> None:
-    """Refuse names of one table that differ in case alone."""
-    first: dict[str, str] = {}
-    for column in columns:
-        other = first.setdefault(str(column).lower(), column)
-        if other != column:
-            raise DefinitionError(
-                subject=subject,
-                field=field,
-                problem=f"{column!r} differs from {other!r} in case alone,"
-                " and Delta takes both for one",
-                remedy="Choose another name",
-            )
-
-
-def check_column_name(subject: str, field: str, column: str) -> None:
-    """Refuse a column name that is taken, or that would make `group__feature` ambiguous."""
-    _check_stored_name(subject, field, str(column))
-    if not isinstance(column, str) or not _COLUMN.fullmatch(column):
-        raise DefinitionError(
-            subject=subject,
-            field=field,
-            problem=f"{column!r} is no column name",
-            remedy="Use letters and digits, joined by single underscores",
-        )
 
 
 def schema_columns(subject: str, schema: Schema) -> dict[str, pa.Column]:
@@ -180,7 +128,7 @@ def _check_schema(
     check_distinct(subject, field, columns)
     for name, column in columns.items():
         at = f"{field}.{name}"
-        _check_stored_name(subject, at, name)
+        check_stored_name(subject, at, name)
         refusal = refusal_by_delta(polars_type(column))
         if refusal is not None:
             raise DefinitionError(

@@ -10,10 +10,11 @@ from .console import complain, counted, show, show_json
 from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..assets.approval import Approval
     from ..assets.declarations import FeatureGroup
+    from ..contract.errors import ApprovalError
     from .dagster_runs import RunResult
     from .installation import Installation
 
@@ -48,7 +49,6 @@ def approve(
     the others are approved all the same. Approving again changes nothing. `headrace status` lists
     what is held.
     """
-    from ..assets.approval import approve as approve_partition
     from ..contract.errors import ApprovalError, InvalidArgumentError
     from .installation import Installation
 
@@ -61,20 +61,16 @@ def approve(
             problem="it is empty",
             remedy="say why, for those who read it later",
         )
-    name = by or getpass.getuser()
-    store = installation.deployment.offline
+    who = {"by": by or getpass.getuser(), "reason": reason.strip()}
     approvals: list[Approval] = []
     refused: list[ApprovalError] = []
-    for key in keys:
-        try:
-            approvals.append(
-                approve_partition(declared, key, store, by=name, reason=reason.strip())
-            )
-        except ApprovalError as error:
-            refused.append(error)
+    for outcome in _approved(installation, declared, keys, who):
+        if isinstance(outcome, ApprovalError):
+            refused.append(outcome)
             continue
+        approvals.append(outcome)
         if not json:
-            show(_in_words(declared, approvals[-1]))
+            show(_in_words(declared, outcome))
     results = _recorded(installation, declared, approvals)
     if json and approvals:
         found = [_to_json(declared, each, results[each.commit.partition]) for each in approvals]
@@ -84,6 +80,23 @@ def approve(
         complain(trouble)
     if failures or refused:
         raise typer.Exit(1)
+
+
+def _approved(
+    installation: "Installation",
+    group: "FeatureGroup",
+    keys: "Sequence[str]",
+    who: "Mapping[str, str]",
+) -> "Iterator[Approval | ApprovalError]":
+    """What is committed, or why it is refused, one by one: each partition stands for itself."""
+    from ..assets.approval import approve as approve_partition
+    from ..contract.errors import ApprovalError
+
+    for key in keys:
+        try:
+            yield approve_partition(group, key, installation.deployment.offline, **who)
+        except ApprovalError as error:
+            yield error
 
 
 def _asked(

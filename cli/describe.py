@@ -23,27 +23,12 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
     described = _described(installation, declared)
     if json:
         show_json(described)
-        return
-    spec = declared.spec
-    show_table(
-        [spec.reference, spec.description],
-        [
-            ["entity", f"{spec.entity.name} ({', '.join(spec.entity.key_names)})"],
-            ["online", described["online"]],
-            ["live", described["live"]],
-            ["TTL", spec.ttl or "for ever"],
-            ["owners", ", ".join(spec.owners)],
-            ["status", spec.status],
-            ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
-            ["committed", _span(described["committed"])],
-            ["outdated", _span(described["outdated"])],
-            *([["warning", warning_in_words(each)] for each in described["warnings"]]),
-            ["quarantined", _kept_back(described["quarantined"])],
-            *([["held", _kept_back(described["held"])]] if described["approval"] else []),
-            ["fresh within", declared.freshness],
-            ["offline", described["offline"]],
-        ],
-    )
+    else:
+        _show(declared, described)
+
+
+def _show(declared: "FeatureGroup", described: dict) -> None:
+    _show_group(declared, described)
     show("")
     show_table(
         ["input", "window"], [[each["asset"], each["window"]] for each in described["inputs"]]
@@ -64,6 +49,29 @@ def describe(group: GroupName, *, json: AsJson = False) -> None:
     if distant:
         show("")
         show_table(["feature", "goes back to", "through"], distant)
+
+
+def _show_group(declared: "FeatureGroup", described: dict) -> None:
+    spec = declared.spec
+    show_table(
+        [spec.reference, spec.description],
+        [
+            ["entity", f"{spec.entity.name} ({', '.join(spec.entity.key_names)})"],
+            ["online", described["online"]],
+            ["live", described["live"]],
+            ["TTL", spec.ttl or "for ever"],
+            ["owners", ", ".join(spec.owners)],
+            ["status", spec.status],
+            ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
+            ["committed", _span(described["committed"])],
+            ["outdated", _span(described["outdated"])],
+            *([["warning", warning_in_words(each)] for each in described["warnings"]]),
+            ["quarantined", _kept_back(described["quarantined"])],
+            *([["held", _kept_back(described["held"])]] if described["approval"] else []),
+            ["fresh within", declared.freshness],
+            ["offline", described["offline"]],
+        ],
+    )
 
 
 def lineage_to_json(group: "FeatureGroup") -> dict:

@@ -1,7 +1,7 @@
 """`headrace materialize`: partitions are computed, checked, committed and published."""
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ..resources.offline.commit_log import Commit
     from .dagster_runs import Failure, RunResult
     from .installation import Installation
+    from .run_plan import PlannedRun
+
+    Gated: TypeAlias = Source | Dimension | FeatureGroup
 
 _NAMED = 10
 
@@ -38,8 +41,6 @@ def materialize(
     their checks are committed and published also when others of the range fail; those are named,
     and the exit status is 1.
     """
-    from ..assets.declarations import FeatureGroup
-    from ..assets.pinned_inputs import asset_name
     from ..assets.publishing import publish_unpublished
     from .dagster_runs import DagsterRuns, carry_out
     from .installation import Installation
@@ -51,38 +52,17 @@ def materialize(
     planned = plan_runs({declared: keys}, installation.committed)
     with DagsterRuns.of(installation) as runs:
         results = carry_out(runs, planned, offline_only=offline_only)
-    computed = [node for run in planned for node in (*run.nodes, declared)]
-    # Each once, in the order in which they ran.
-    groups = dict.fromkeys(node for node in computed if isinstance(node, FeatureGroup))
-    online = [group for group in groups if group.spec.online is not None]
     left = []
+    online = _published_groups(declared, planned)
     if online and not offline_only:
         # Dagster skips `online` in a run of which some partitions failed.
         left = publish_unpublished(installation.declarations, installation.deployment, online)
     failures = [failure for result in results for failure in result.failures]
-    asset = asset_name(declared)
-    commits = installation.deployment.offline.table(declared.table).snapshot().commits
-    reference = declared.spec.reference if isinstance(declared, FeatureGroup) else None
-    found = held(installation, declared) if isinstance(declared, FeatureGroup) else []
-    waiting = [each for each in found if each["partition"] in keys]
-    uncommitted = {each["partition"] for each in waiting}
-    committed = {
-        key: commits[key]
-        for key in keys
-        if key in commits and key not in uncommitted and not _failed(asset, key, failures)
-    }
-    warnings = warned(asset, committed)
+    done = _stand(installation, declared, keys, failures)
     if json:
-        found_json = _to_json(reference, asset, list(committed.values()), results)
-        show_json({**found_json, "held": waiting, "warnings": warnings})
+        show_json(_to_json(declared, done, results))
     else:
-        rows = sum(commit.rows for commit in committed.values())
-        stand = f"{len(committed)} of {counted(len(keys), 'partition')} committed"
-        show(f"{declared.name}: {stand}, {counted(rows, 'row')}")
-        for each in warnings:
-            show(f"warning: {warning_in_words(each)}")
-        if waiting:
-            show(_held_in_words(waiting))
+        _show(declared, done, asked=len(keys))
         if left:
             show(publications_in_words(left, asked=len(left)))
     for failure in failures:
@@ -91,9 +71,65 @@ def materialize(
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """What became of the partitions that were asked for.
+
+    Attributes:
+        committed: Those that hold what was computed.
+        held: Those that wait for approval.
+        warnings: What the committed ones were warned of.
+    """
+
+    committed: "Sequence[Commit]"
+    held: "Sequence[dict]"
+    warnings: "Sequence[dict]"
+
+
+def _stand(
+    installation: "Installation",
+    declared: "Gated",
+    keys: "Sequence[str]",
+    failures: "Sequence[Failure]",
+) -> _Stand:
+    from ..assets.declarations import FeatureGroup
+    from ..assets.pinned_inputs import asset_name
+
+    asset = asset_name(declared)
+    commits = installation.deployment.offline.table(declared.table).snapshot().commits
+    found = held(installation, declared) if isinstance(declared, FeatureGroup) else []
+    waiting = [each for each in found if each["partition"] in keys]
+    uncommitted = {each["partition"] for each in waiting}
+    committed = {
+        key: commits[key]
+        for key in keys
+        if key in commits and key not in uncommitted and not _failed(asset, key, failures)
+    }
+    return _Stand(list(committed.values()), waiting, warned(asset, committed))
+
+
+def _published_groups(declared: "Gated", planned: "Sequence[PlannedRun]") -> "list[FeatureGroup]":
+    """The groups of the runs that are published at all, each once, in the order they ran."""
+    from ..assets.declarations import FeatureGroup
+
+    computed = [node for run in planned for node in (*run.nodes, declared)]
+    groups = dict.fromkeys(node for node in computed if isinstance(node, FeatureGroup))
+    return [group for group in groups if group.spec.online is not None]
+
+
+def _show(declared: "Gated", done: _Stand, *, asked: int) -> None:
+    rows = sum(commit.rows for commit in done.committed)
+    stand = f"{len(done.committed)} of {counted(asked, 'partition')} committed"
+    show(f"{declared.name}: {stand}, {counted(rows, 'row')}")
+    for each in done.warnings:
+        show(f"warning: {warning_in_words(each)}")
+    if done.held:
+        show(_held_in_words(done.held))
+
+
 def _asked(
     installation: "Installation",
-    declared: "Source | Dimension | FeatureGroup",
+    declared: "Gated",
     partitions: str | None,
 ) -> tuple[str, ...]:
     """The partitions to compute, as a command line names them."""
@@ -136,15 +172,13 @@ def _failed(asset: str, partition: str, failures: "Sequence[Failure]") -> bool:
     )
 
 
-def _to_json(
-    reference: str | None,
-    asset: str,
-    committed: "Sequence[Commit]",
-    results: "Sequence[RunResult]",
-) -> dict:
+def _to_json(declared: "Gated", done: _Stand, results: "Sequence[RunResult]") -> dict:
+    from ..assets.declarations import FeatureGroup
+    from ..assets.pinned_inputs import asset_name
+
     return {
-        "feature_group": reference,
-        "asset": asset,
+        "feature_group": declared.spec.reference if isinstance(declared, FeatureGroup) else None,
+        "asset": asset_name(declared),
         "partitions": [
             {
                 "partition": commit.partition,
@@ -153,10 +187,12 @@ def _to_json(
                 "rows": commit.rows,
                 "publish": commit.publish,
             }
-            for commit in committed
+            for commit in done.committed
         ],
         "runs": [
             {"run_id": result.run_id, "failures": [asdict(each) for each in result.failures]}
             for result in results
         ],
+        "held": done.held,
+        "warnings": done.warnings,
     }

@@ -2,13 +2,16 @@
 
 from dataclasses import asdict, replace
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import counted, progress, show, show_json
 from .options import AsJson
 from .verify import show_verifications, verification_to_json, verifications
+
+if TYPE_CHECKING:
+    from .installation import Installation
 
 
 def rebuild(
@@ -29,17 +32,13 @@ def rebuild(
     beside publishes. The exit status is 1 when the proof fails.
     """
     from ..assets.publishing import rebuild_groups
-    from ..resources.deployments import Deployment
     from .installation import Installation
 
-    installation = Installation.open()
-    if redis is not None:
-        environment = replace(installation.environment, redis=redis)
-        deployment = Deployment(environment, installation.deployment.offline)
-        installation = replace(installation, deployment=deployment)
+    installation = _into(redis, Installation.open())
     asked: list[str | None] = [*groups] if groups else [None]
+    began = perf_counter()
     wanted = [each for name in asked for each in installation.groups(name)]
-    done, began = [], perf_counter()
+    done = []
     with progress() as bar:
         task = bar.add_task("rebuild", total=len(wanted))
         for each in rebuild_groups(
@@ -71,3 +70,14 @@ def rebuild(
         show_verifications(found)
     if not is_clean:
         raise typer.Exit(1)
+
+
+def _into(redis: str | None, installation: "Installation") -> "Installation":
+    """The installation with another online store, if one is named."""
+    from ..resources.deployments import Deployment
+
+    if redis is None:
+        return installation
+    environment = replace(installation.environment, redis=redis)
+    deployment = Deployment(environment, installation.deployment.offline)
+    return replace(installation, deployment=deployment)

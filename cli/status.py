@@ -243,14 +243,18 @@ def _show(found: dict) -> None:
             show(f"{group['name']}@{group['version']} waits for {number} before it is published")
     show_gate(found)
     if found["runs"]:
-        show("")
-        show_table(
-            ["run", "status", "ended", "assets"],
-            [
-                [run["run_id"][:8], run["status"], run["ended"], ", ".join(run["assets"])]
-                for run in found["runs"]
-            ],
-        )
+        _show_runs(found["runs"])
+
+
+def _show_runs(runs: list[dict]) -> None:
+    show("")
+    show_table(
+        ["run", "status", "ended", "assets"],
+        [
+            [run["run_id"][:8], run["status"], run["ended"], ", ".join(run["assets"])]
+            for run in runs
+        ],
+    )
 
 
 def _used(store: dict) -> str:

@@ -70,6 +70,11 @@ def _open_failed_partition(page: Page) -> None:
     page.get_by_text("2017-12-19", exact=True).first.click()
 
 
+def _open_check_plots(page: Page) -> None:
+    expect(page.locator("canvas").first).to_be_visible()
+    page.get_by_text("Plots", exact=True).last.scroll_into_view_if_needed()
+
+
 def _automation_is_on(page: Page) -> None:
     switches = page.locator("input[type=checkbox]:checked")
     expect(switches.first).to_be_attached()
@@ -124,6 +129,15 @@ LOOKS = (
             "quarantined_rows",
         ),
         go=_open_failed_partition,
+    ),
+    Look(
+        "freshness",
+        "/assets/offline/household_affinity?view=checks&checkDetail=freshness",
+        (
+            *("age_seconds", "target_seconds", "missing_partitions", "expected_partition"),
+            *("Plots", "Execution history"),
+        ),
+        go=_open_check_plots,
     ),
     Look(
         "automation",

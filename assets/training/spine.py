@@ -7,9 +7,10 @@ import polars as pl
 from ...contract.errors import DefinitionError
 from ...resources.offline.dtypes import polars_dtype, refusal_by_delta
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
+from ..column_names import check_column_name, check_distinct
 from ..declarations import AnyInput, Columns, Input
 from ..model_inputs import FeatureService
-from ..schemas import EVENT_TIMESTAMP_TYPE, check_column_name, check_distinct
+from ..schemas import EVENT_TIMESTAMP_TYPE
 from ..transforms import Transform, computed
 
 

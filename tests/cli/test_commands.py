@@ -253,3 +253,18 @@ def test_status_says_what_is_fresh_and_published(
     monkeypatch.setenv("HEADRACE_WAIT_REPLICAS", "customer_spend=2")
 
     assert "customer_spend@1 waits for 2 replicas" in shop.headrace("status").out
+
+
+def test_status_scores_what_is_committed_where_time_passes(
+    shop: ShopHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The days of 2024 were never fresh on the real clock."""
+    monkeypatch.delenv("HEADRACE_CLOCK")
+    shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-02", "--offline-only")
+
+    found = shop.headrace("status", "--json").json["feature_groups"]
+    shown = shop.headrace("status").out
+
+    scores = {group["name"]: group["freshness_score"] for group in found}
+    assert (scores["customer_spend"], scores["customer_last_order"]) == (0.0, None)
+    assert "0.0%" in shown
