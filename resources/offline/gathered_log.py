@@ -9,6 +9,7 @@ the file cannot be read, the log is read as if there were none.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ def gathered(uri: str, storage_options: Mapping[str, str]) -> GatheredLog:
         return GatheredLog()
     try:
         found = GatheredLog(**json.loads(gzip.decompress(content)))
-    except (ValueError, TypeError, EOFError, OSError):  # OSError: gzip's word for damage
+    except (ValueError, TypeError, EOFError, OSError, zlib.error):  # the last three: gzip's words
         return GatheredLog()
     return found if _digest_of(files, found.covers) == found.last else GatheredLog()
 

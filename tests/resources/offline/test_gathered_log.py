@@ -109,10 +109,11 @@ def test_what_came_since_is_gathered_once_it_is_worth_it(store: OfflineStore) ->
     [
         lambda file: file.write_bytes(b""),
         lambda file: file.write_bytes(file.read_bytes()[:200]),
+        lambda file: file.write_bytes(file.read_bytes()[:50] + bytes(50) + file.read_bytes()[100:]),
         lambda file: file.write_bytes(b"no gzip"),
         Path.unlink,
     ],
-    ids=["empty", "cut short", "something else", "gone"],
+    ids=["empty", "cut short", "holed", "something else", "gone"],
 )
 def test_a_damaged_file_is_none(store: OfflineStore, damage: Callable[[Path], object]) -> None:
     whole = said(opened(store))
