@@ -19,6 +19,18 @@ class HomeInUseError(EnvironmentConflictError):
         )
 
 
+class HomeUnusableError(EnvironmentConflictError):
+    """The folder that holds an installation's state cannot be used."""
+
+    def __init__(self, *, home: str, reason: str) -> None:
+        """Name the home and what the operating system said."""
+        self.home, self.reason = home, reason
+        super().__init__(
+            f"HEADRACE_HOME {home} cannot be used: {reason}; make room or rights there, or set it to"
+            " another folder",
+        )
+
+
 class PortTakenError(EnvironmentConflictError):
     """A port that was asked for is in use."""
 
