@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from ..contract.errors import FunctionFailedError, HeadraceError
+from ..contract.errors import DefinitionError, FunctionFailedError, HeadraceError
 
 _PLATFORM = __name__.partition(".")[0]
 
@@ -28,6 +28,22 @@ def function_failed(error: Exception, function: Callable[..., object]) -> Headra
     where = Path(code.co_filename).name if code else function.__module__
     return FunctionFailedError(
         error=error, frames=frames or [f"computing what {function.__name__} in {where} returned"]
+    )
+
+
+def import_failed(error: Exception, module: str) -> HeadraceError:
+    """What to say of an error that came of importing an author's module; ours say it themselves."""
+    if isinstance(error, HeadraceError):
+        return error
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    for frame, number in _walked(error.__traceback__):
+        if frame.f_globals.get("__name__") == module:
+            line = number
+    return DefinitionError(
+        subject=f"module {module!r}",
+        field="import" if line is None else f"line {line}",
+        problem=f"it cannot be imported: {type(error).__name__}: {error}",
+        remedy="Correct it there, or in what that line calls",
     )
 
 

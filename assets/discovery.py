@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from ..contract.errors import DefinitionError, UnknownNameError
 from ..contract.references import parse_reference
 from . import feature_groups, services, sources, training_sets
+from .author_frames import import_failed
 from .declarations import AnyInput, Dimension, FeatureGroup, Input, Source
 from .model_inputs import FeatureService, TrainingSet
 from .redefined import check_redefined
@@ -102,13 +103,22 @@ def _imported(name: str) -> ModuleType:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
+            raise import_failed(error, name) from error
         raise DefinitionError(
             subject=f"package {name!r}",
             field="HEADRACE_PACKAGES",
             problem="it cannot be imported",
             remedy="Install it into this environment, or correct the name",
         ) from error
+    except Exception as error:
+        raise import_failed(error, name) from error
+
+
+def _loaded(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except Exception as error:
+        raise import_failed(error, name) from error
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -116,7 +126,7 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
     for found in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{package.__name__}."):
         # Importing a `__main__` runs a program, and tests declare things of their own.
         if found.name.rpartition(".")[2] not in {"__main__", "conftest", "tests"}:
-            yield from _modules(import_module(found.name))
+            yield from _modules(_loaded(found.name))
 
 
 def _written_in(module: ModuleType, named: Iterable[Declaration]) -> Iterator[str]:

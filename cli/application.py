@@ -33,6 +33,7 @@ from . import (
 )
 from .console import complain
 from .exit_status import exit_status, missing_extra
+from .home import home_unusable
 
 _EVERYTHING = "Run it all"
 _LOOK = "See what there is"
@@ -96,6 +97,12 @@ def run(arguments: Sequence[str]) -> int:
             raise
         complain(f"this command needs {error.name}: pip install 'headrace[{extra}]'")
         return exit_status(error)
+    except OSError as error:
+        unusable = home_unusable(error)
+        if unusable is None:
+            raise
+        complain(str(unusable))
+        return exit_status(unusable)
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import IO
 
 from ..contract.document import digest
 from ..contract.environment import Environment
-from ..contract.errors import HomeInUseError
+from ..contract.errors import HomeInUseError, HomeUnusableError
 
 _LOCK = "up.lock"
 _SERVERS = "servers"
@@ -33,6 +33,15 @@ def home_lock(home: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def home_unusable(error: OSError) -> HomeUnusableError | None:
+    """What to say of a failure in the home's folder, or above it; `None` if it was elsewhere."""
+    home = Environment.read().home
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if path is None or not (path.is_relative_to(home) or home.is_relative_to(path)):
+        return None
+    return HomeUnusableError(home=str(home), reason=error.strerror or str(error))
 
 
 @contextmanager

@@ -60,6 +60,7 @@
     ├── AlertUndeliveredError            the webhook for alerts did not take them
     └── EnvironmentConflictError         this process cannot run here as asked
         ├── HomeInUseError
+        ├── HomeUnusableError
         ├── PortTakenError
         ├── OutputUnwritableError        a file that was asked for cannot be written
         ├── WorkerFailedError            a worker of the feature server ended as it began
@@ -89,6 +90,7 @@ from .environment import (
     ClockConflictError,
     EnvironmentConflictError,
     HomeInUseError,
+    HomeUnusableError,
     OutputUnwritableError,
     PortTakenError,
     WorkerFailedError,
@@ -171,6 +173,7 @@ __all__ = [
     "HistoryError",
     "HistoryLostError",
     "HomeInUseError",
+    "HomeUnusableError",
     "IdsExhaustedError",
     "InputNotCommittedError",
     "InvalidArgumentError",

@@ -198,11 +198,46 @@ def test_a_package_that_is_not_installed_is_named() -> None:
     )
 
 
-def test_a_missing_import_inside_a_package_is_not_blamed_on_the_setting(write: Write) -> None:
-    write("one.py", "import not_installed_anywhere")
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "import not_installed_anywhere",
+            "line 1: it cannot be imported: ModuleNotFoundError: No module named"
+            " 'not_installed_anywhere'",
+        ),
+        (
+            """
+            from headrace.assets.entities import HOUSEHOLD
 
-    with pytest.raises(ModuleNotFoundError, match="not_installed_anywhere"):
+            ENTITY = HOUSHOLD
+            """,
+            "line 4: it cannot be imported: NameError: name 'HOUSHOLD' is not defined",
+        ),
+        (
+            """
+            from headrace.assets.authoring import feature_group
+
+            @feature_group(
+                entity=None
+            )
+            def nobodys(): ...
+            """,
+            "line 4: it cannot be imported: TypeError: feature_group() missing",
+        ),
+        ("\n\ndef broken(:", "line 3: it cannot be imported: SyntaxError: invalid syntax"),
+    ],
+    ids=["a missing package", "a misspelt name", "a missing argument", "no Python"],
+)
+def test_a_file_that_cannot_be_imported_is_named_with_the_line(
+    write: Write, content: str, said: str
+) -> None:
+    write("one.py", content)
+
+    with pytest.raises(DefinitionError) as caught:
         discover(["acme_features"])
+
+    assert str(caught.value).startswith(f"module 'acme_features.one', {said}")
 
 
 def test_an_unknown_group_is_answered_with_the_nearest() -> None:

@@ -195,3 +195,18 @@ def test_every_error_has_an_exit_status_of_its_kind() -> None:
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["materialise"]) == 2
     assert "materialize" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["status"], ["materialize", "orders"], ["up"]])
+def test_a_home_that_is_no_folder_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("HEADRACE_HOME", str(file / "home" if command == ["up"] else file))
+
+    assert run(command) == 4
+    assert capsys.readouterr().err.startswith(f"headrace: HEADRACE_HOME {file}")
