@@ -103,14 +103,18 @@ class DagsterRuns:
         run_id = str(uuid.uuid4())
         self.instance.add_event_listener(run_id, _listener(on_partition))
         with living_run(self.home, run_id):
-            result = self.job.execute_in_process(
-                asset_selection=keys,
-                instance=self.instance,
-                raise_on_error=False,
-                run_id=run_id,
-                run_config=_QUIET,
-                tags=_tags(planned, offline_only),
-            )
+            try:
+                result = self.job.execute_in_process(
+                    asset_selection=keys,
+                    instance=self.instance,
+                    raise_on_error=False,
+                    run_id=run_id,
+                    run_config=_QUIET,
+                    tags=_tags(planned, offline_only),
+                )
+            except KeyboardInterrupt:
+                self._cancelled(run_id)
+                raise
         record_ended(self.instance, run_id)
         if any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt  # which Dagster has recorded as the failure of a step
@@ -118,6 +122,12 @@ class DagsterRuns:
         if not result.success and not failures:
             failures.append(Failure(f"run {run_id}", None, "it failed before its first step"))
         return RunResult(run_id, tuple(failures))
+
+    def _cancelled(self, run_id: str) -> None:
+        """Record that a run was interrupted where Dagster did not: before its first step."""
+        run = self.instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            self.instance.report_run_canceled(run, "Somebody asked to stop.")
 
 
 def carry_out(

@@ -51,7 +51,11 @@ def materialize(
     keys = _asked(installation, declared, partitions)
     planned = plan_runs({declared: keys}, installation.committed)
     with DagsterRuns.of(installation) as runs:
-        results = carry_out(runs, planned, offline_only=offline_only)
+        try:
+            results = carry_out(runs, planned, offline_only=offline_only)
+        except KeyboardInterrupt:
+            complain("interrupted; the same command again goes on where this one stopped")
+            raise
     left = []
     online = _published_groups(declared, planned)
     if online and not offline_only:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..contract.environment import Environment
+from ..contract.errors import InvalidArgumentError
 from .addresses import UNIX, host_and_port
 from .children import Children
 from .home import server_addresses
@@ -22,6 +23,7 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
     were published, one is started for as long as the block lasts. Elsewhere: the usual address.
 
     Raises:
+        InvalidArgumentError: Nothing was published from this home, and no server is there.
         StoreUnavailableError: The embedded Valkey does not start.
         ServiceFailedError: A feature server does not start.
     """
@@ -29,6 +31,14 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
     if announced is not None:
         yield announced
     elif environment.redis is None and not (environment.home / "valkey").exists():
+        if not listens(BIND):
+            raise InvalidArgumentError(
+                argument="HEADRACE_HOME",
+                problem=f"nothing was published from {environment.home}, and nothing answers at"
+                f" {BIND}",
+                remedy="set it to the home that is meant, or name the feature server with --server"
+                " (`headrace demo` makes a home to look at)",
+            )
         yield BIND
     else:
         with _own_server(environment) as address:

@@ -119,7 +119,7 @@ class Incident:
 
         self._next_day()
         failed = self._day(groups, WRONG)
-        print(f"{BEGIN + _DAY:%d %B}  the {WRONG} failed: {failed[0]}")
+        print(f"{BEGIN + _DAY:%d %B}  the partition {WRONG} failed: {failed[0]}")
 
         self._next_day()
         others = [group for group in groups if group is not household_affinity]

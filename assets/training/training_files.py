@@ -14,6 +14,10 @@ import polars as pl
 
 from ...contract.errors import InvalidArgumentError, OutputUnwritableError
 
+_OTHER_FORMATS = frozenset(
+    {".arrow", ".avro", ".csv", ".feather", ".ipc", ".json", ".jsonl", ".ndjson", ".tsv", ".xlsx"}
+)
+
 
 def is_file(out: Path) -> bool:
     """Whether a name means one file: it has a suffix, as in `training.parquet`."""
@@ -29,13 +33,19 @@ def check_out(out: Path, spine: object = None) -> None:
 
     Raises:
         InvalidArgumentError: The folder around it is missing, or a folder there is not empty; it is
-            the spine, or lies in its folder.
+            the spine, or lies in its folder; its suffix is that of another format.
     """
     if isinstance(spine, Path) and spine.resolve() in (out.resolve(), *out.resolve().parents):
         raise InvalidArgumentError(
             argument="out",
             problem=f"{out} is the spine's own place, which would be changed",
             remedy="name another place",
+        )
+    if out.suffix.lower() in _OTHER_FORMATS:
+        raise InvalidArgumentError(
+            argument="out",
+            problem=f"{out} would be a Parquet file, and its name says another thing",
+            remedy="let it end in .parquet",
         )
     if not out.absolute().parent.is_dir():
         raise InvalidArgumentError(

@@ -26,8 +26,8 @@ class HomeUnusableError(EnvironmentConflictError):
         """Name the home and what the operating system said."""
         self.home, self.reason = home, reason
         super().__init__(
-            f"HEADRACE_HOME {home} cannot be used: {reason}; make room or rights there, or set it to"
-            " another folder",
+            f"HEADRACE_HOME {home} cannot be used: {reason};"
+            " make room or rights there, or set it to another folder",
         )
 
 

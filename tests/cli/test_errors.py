@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import dagster as dg
 import pytest
 
 from headrace.cli.application import run
@@ -114,6 +116,36 @@ def test_an_unreachable_server_is_named(shop: ShopHome) -> None:
 
     assert (answer.status, answer.out) == (3, "")
     assert "the feature server at 127.0.0.1:1 did not answer (UNAVAILABLE)" in answer.err
+
+
+def test_a_home_from_which_nothing_was_published_is_named_where_nothing_answers_either(
+    shop: ShopHome,
+) -> None:
+    shop.monkeypatch.setattr("headrace.cli.reach.BIND", "127.0.0.1:1")
+
+    answer = shop.headrace("lookup", "g:f", "k=1")
+
+    assert (answer.status, answer.out) == (2, "")
+    assert f"HEADRACE_HOME: nothing was published from {shop.environment.home}" in answer.err
+
+
+def test_an_interrupted_computation_says_how_it_goes_on_and_leaves_no_run_that_waits(
+    shop: ShopHome,
+) -> None:
+    def interrupted(
+        job: dg.JobDefinition, *, instance: dg.DagsterInstance, run_id: str, **_: object
+    ) -> NoReturn:
+        instance.create_run_for_job(job, run_id=run_id)
+        raise KeyboardInterrupt
+
+    shop.monkeypatch.setattr(dg.JobDefinition, "execute_in_process", interrupted)
+
+    answer = shop.headrace("materialize", "orders", "--partitions", "2024-01-01")
+
+    assert answer.status == 130
+    assert "interrupted; the same command again goes on" in answer.err
+    with dg.DagsterInstance.from_config(str(shop.folder / "home" / "dagster")) as instance:
+        assert [run.status.name for run in instance.get_runs()] == ["CANCELED"]
 
 
 @pytest.mark.parametrize("command", ["up", "demo", "serve"])

@@ -94,6 +94,13 @@ def test_a_name_with_a_suffix_is_one_file(
     assert receipt == of_frame
 
 
+def test_a_name_that_says_another_format_is_refused(store: OfflineStore, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"set\.csv would be a Parquet file"):
+        write_training_set(SPINE, "spend", store, tmp_path / "set.csv")
+
+    assert left_behind(tmp_path) == []
+
+
 def test_all_parts_are_read_from_one_state_of_the_tables(
     store: OfflineStore, spine: Path, tmp_path: Path
 ) -> None:
