@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..contract.errors import InvalidArgumentError
 from .console import counted, show, show_json, show_table
 from .options import AsJson, GatedName
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ..assets.declarations import Dimension, FeatureGroup, Source
+    from .installation import Installation
 
 _SHOWN = 10
 
@@ -38,14 +42,18 @@ def quarantine(
     installation = Installation.open()
     declared = installation.gated(name)
     table = Quarantine.beside(declared.table, installation.deployment.offline).table
-    partitions = [
-        each
-        for each in quarantined(installation, declared)
-        if partition is None or each["partition"] == partition
-    ]
+    partitions = quarantined(installation, declared)
+    if partition is not None:
+        partitions = [each for each in partitions if each["partition"] == partition]
+        if not partitions:
+            _check(installation, declared, partition)
     kept = table.snapshot().scan([each["partition"] for each in partitions]).head(rows).collect()
     if json:
         show_json({"table": table.uri, "partitions": partitions, "first_rows": kept.to_dicts()})
+        return
+    if not partitions:
+        where = "" if partition is None else f", partition {partition},"
+        show(f"nothing of {declared.name}{where} is in quarantine")
         return
     show_table(
         ["partition", "rows", "since", "run", "broken rules"],
@@ -60,6 +68,24 @@ def quarantine(
         show_table(shown.columns, shown.rows())
     count = sum(each["rows"] for each in partitions)
     show(f"{counted(kept.height, 'row')} of {count:,}; all of them: {table.uri}")
+
+
+def _check(
+    installation: "Installation", declared: "Source | Dimension | FeatureGroup", partition: str
+) -> None:
+    """Refuse a partition that does not exist."""
+    from ..assets.declarations import Dimension
+    from ..resources.offline.table_spec import WHOLE
+    from .partition_range import asked_partitions
+
+    if not isinstance(declared, Dimension):
+        asked_partitions(declared, partition, installation.clock.now(), option="--partition")
+    elif partition != WHOLE:
+        raise InvalidArgumentError(
+            argument="--partition",
+            problem=f"the dimension {declared.name!r} has none",
+            remedy="leave it out",
+        )
 
 
 def _rules(found: dict) -> str:

@@ -143,6 +143,9 @@ def show_verifications(found: "list[Verification]") -> None:
             for each in found
         ],
     )
+    for each in found:
+        if each.absent:
+            show(f"{each.group}: the entity is in neither, not committed and not served")
     differences = [(each.group, difference) for each in found for difference in each.differences]
     if differences:
         show("")
