@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import counted, progress, show, show_json, show_table
+from .console import Count, counted, in_bytes, progress, show, show_json, show_table
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _tables(installation: "Installation", groups: list[str]) -> "list[Materializ
 
 def _show(done: "list[Maintenance]", *, dry_run: bool) -> None:
     show_table(
-        ["table", "files", "compacted", "checkpoint", "removed", "bytes", "versions kept"],
+        ["table", "files", "compacted", "checkpoint", "removed", "size", "older versions kept"],
         [_row(each) for each in done],
     )
     for each in done:
@@ -83,19 +83,19 @@ def _show(done: "list[Maintenance]", *, dry_run: bool) -> None:
     removed = sum(each.vacuum.files for each in done if each.vacuum is not None)
     size = sum(each.vacuum.size for each in done if each.vacuum is not None)
     would = "would be removed" if dry_run else "removed"
-    show(f"{counted(removed, 'file')} ({size / 2**20:,.1f} MiB) {would}")
+    show(f"{counted(removed, 'file')} ({in_bytes(size)}) {would}")
 
 
 def _row(each: "Maintenance") -> list[object]:
     if each.compaction is None:
-        return [each.table, 0, 0, None, 0, 0, 0]
+        return [each.table, 0, 0, None, 0, in_bytes(0), 0]
     busy = f" ({each.compaction.busy} busy)" if each.compaction.busy else ""
     return [
         each.table,
-        each.compaction.files_after,
+        Count(each.compaction.files_after),
         f"{each.compaction.slices}{busy}" if busy else each.compaction.slices,
         each.checkpoint,
-        None if each.vacuum is None else each.vacuum.files,
-        None if each.vacuum is None else each.vacuum.size,
-        "all" if each.kept.unknown is not None else len(each.kept.versions),
+        None if each.vacuum is None else Count(each.vacuum.files),
+        None if each.vacuum is None else in_bytes(each.vacuum.size),
+        "all" if each.kept.unknown is not None else Count(len(each.kept.versions)),
     ]

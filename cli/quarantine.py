@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..contract.errors import InvalidArgumentError
-from .console import counted, show, show_json, show_table
+from .console import Count, counted, show, show_json, show_table
 from .options import AsJson, GatedName
 
 if TYPE_CHECKING:
@@ -58,7 +58,10 @@ def quarantine(
     show_table(
         ["partition", "rows", "since", "run", "broken rules"],
         [
-            [*(each["partition"], each["rows"], each["since"], each["run_id"][:8]), _rules(each)]
+            [
+                *(each["partition"], Count(each["rows"]), each["since"], each["run_id"][:8]),
+                _rules(each),
+            ]
             for each in partitions
         ],
     )

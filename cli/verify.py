@@ -8,7 +8,7 @@ import typer
 
 from ..contract.errors import InvalidArgumentError
 from ..contract.json_values import to_json
-from .console import progress, show, show_json, show_table
+from .console import Count, progress, show, show_json, show_table
 from .lookup import typed_entities
 from .options import AsJson, OptionalGroupName
 
@@ -137,8 +137,10 @@ def show_verifications(found: "list[Verification]") -> None:
         ],
         [
             [
-                *(each.group, each.equal, each.differing, each.missing, each.extra),
-                *(each.superseded, len(each.unpublished), _in_percent(each)),
+                each.group,
+                *map(Count, (each.equal, each.differing, each.missing, each.extra)),
+                *map(Count, (each.superseded, len(each.unpublished))),
+                _in_percent(each),
             ]
             for each in found
         ],

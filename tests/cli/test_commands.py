@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from headrace.cli.application import run
+from headrace.cli.describe import span_in_words
+from headrace.contract.partitions import DAILY
 from headrace.tests.e2e.homes import PACKAGE, ShopHome, shop_home
 
 COMMANDS = (
@@ -157,6 +159,22 @@ def test_describe_shows_where_each_column_comes_from(shop: ShopHome) -> None:
     assert described["committed"] == []
 
 
+@pytest.mark.parametrize(
+    ("partitions", "said"),
+    [
+        ([], "nothing"),
+        (["2024-01-02"], "1 partition, 2024-01-02"),
+        (["2024-02-28", "2024-02-29"], "2 partitions, 2024-02-28..2024-02-29"),
+        (
+            ["2024-02-28", "2024-02-29", "2024-03-02"],
+            "3 of the 4 partitions 2024-02-28..2024-03-02",
+        ),
+    ],
+)
+def test_partitions_with_a_gap_are_not_said_to_be_all(partitions: list[str], said: str) -> None:
+    assert span_in_words(partitions, DAILY) == said
+
+
 def test_describe_says_which_features_a_python_function_makes_opaque(
     shop: ShopHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +222,8 @@ def test_preview_shows_rows_and_writes_nothing(shop: ShopHome) -> None:
     assert found.json["verdict"] == {"rows": 2, "passed": True, "breaches": []}
     assert found.json["inputs"][0]["absent"] == ["2024-01-01"]
     assert "2 of 2 rows; nothing was written" in shown.out
+    lines = [line.split() for line in shop.headrace("describe", "customer_spend").out.splitlines()]
+    assert ["quarantined", "nothing"] in lines
     assert described["committed"] == []
 
 
@@ -252,7 +272,9 @@ def test_status_says_what_is_fresh_and_published(
 
     monkeypatch.setenv("HEADRACE_WAIT_REPLICAS", "customer_spend=2")
 
-    assert "customer_spend@1 waits for 2 replicas" in shop.headrace("status").out
+    shown = shop.headrace("status").out
+    assert "customer_spend@1 waits for 2 replicas" in shown
+    assert "B; it has no limit\n" in shown
 
 
 def test_status_scores_what_is_committed_where_time_passes(

@@ -26,6 +26,7 @@ def shop(
     ("arguments", "status", "said"),
     [
         (["describe", "customer_spent"], 2, "did you mean 'customer_spend'"),
+        (["describe", "orders"], 2, "'orders'; it is a source; these take it: headrace mater"),
         (["describe", "customer_spend@2"], 2, "there is no feature group 'customer_spend@2'"),
         (["describe", "Customer Spend"], 2, "is no feature reference"),
         (
@@ -58,7 +59,11 @@ def shop(
         (["preview", "customer_spend", "--partition", "2024-01-02"], 1, "sources/orders"),
         (["materialize", "order", "--partitions", "2024-01-01"], 2, "did you mean 'orders'"),
         (["materialize", "orders"], 2, "--partitions: it is needed, since 'orders' has partitions"),
-        (["approve", "customer_spend", "--reason", "r"], 2, "either one partition or --partitions"),
+        (
+            ["approve", "customer_spend", "--reason", "r"],
+            2,
+            "is needed; name one, such as 2018-01-01, or give --partitions A..B, and not both",
+        ),
         (["quarantine", "customer_spend", "--partition", "x"], 2, "write YYYY-MM-DD"),
         (["quarantine", "orders", "--partition", "2024-01-04"], 2, "to 2024-01-03"),
         (["lookup", "customer_spend"], 2, "it names no entity"),
