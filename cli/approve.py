@@ -23,7 +23,7 @@ def approve(
     group: GroupName,
     partition: Annotated[
         str | None,
-        typer.Argument(metavar="[PARTITION]", help="The held partition, such as 2018-01-01."),
+        typer.Argument(metavar="PARTITION", help="The held partition, such as 2018-01-01."),
     ] = None,
     *,
     reason: Annotated[

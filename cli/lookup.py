@@ -27,7 +27,7 @@ def lookup(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="FEATURE|SERVICE... KEY=VALUE...",
+            metavar="FEATURE|SERVICE|KEY=VALUE",
             help="What: group:feature, a group, or one feature service. For whom: a value for each "
             "join key; repeated keys name several entities.",
             show_default=False,

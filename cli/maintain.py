@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..contract.errors import InvalidArgumentError
 from .console import Count, counted, in_bytes, progress, show, show_json, show_table
 from .options import AsJson
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from ..resources.offline.maintenance.maintained import Maintenance
     from .installation import Installation
 
+_HOUR = 1 / 24  # in days
+
 
 def maintain(
     groups: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[GROUP]...",
+            metavar="GROUP",
             help="Feature groups, each a name or name@version; without: all tables there are.",
         ),
     ] = None,
@@ -32,8 +35,7 @@ def maintain(
         typer.Option(
             "--min-age",
             metavar="DAYS",
-            min=1 / 24,
-            help="How long files stay after they were replaced; at least an hour.",
+            help="How long files stay after they were replaced; at least an hour (0.042).",
         ),
     ] = 7.0,
     json: AsJson = False,
@@ -46,6 +48,12 @@ def maintain(
     from ..assets.maintenance import maintain as maintain_declared
     from .installation import Installation
 
+    if not min_age >= _HOUR:
+        raise InvalidArgumentError(
+            argument="--min-age",
+            problem=f"{min_age:g} days are less than an hour, in which files may be in use",
+            remedy="give 0.042 days or more",
+        )
     installation = Installation.open()
     tables = _tables(installation, groups or [])
     with progress() as bar:

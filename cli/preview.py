@@ -22,7 +22,7 @@ def preview(
         str,
         typer.Option(metavar="P", help="The partition, such as 2018-01-01.", show_default=False),
     ],
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = _SHOWN,
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="How many rows to show.")] = _SHOWN,
     json: AsJson = False,
 ) -> None:
     """Compute a partition from what is committed, and write nothing.

@@ -24,7 +24,7 @@ def quarantine(
         str | None,
         typer.Option(metavar="P", help="One partition; without it, all that have such rows."),
     ] = None,
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = _SHOWN,
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="How many rows to show.")] = _SHOWN,
     json: AsJson = False,
 ) -> None:
     """Show rows that kept their partition from being committed: values, rules, run.

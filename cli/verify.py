@@ -22,7 +22,7 @@ def verify(
     entity: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE...]",
+            metavar="KEY=VALUE",
             help="Look at one entity alone: a value for each join key of the group.",
         ),
     ] = None,

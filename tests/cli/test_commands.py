@@ -85,6 +85,32 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"headrace {command} " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("maintain", "maintain [OPTIONS] [GROUP]..."),
+        ("rebuild", "rebuild [OPTIONS] [GROUP]..."),
+        ("verify", "verify [OPTIONS] [GROUP] [KEY=VALUE]..."),
+        ("approve", "approve [OPTIONS] {GROUP} [PARTITION]"),
+        ("lookup", "lookup [OPTIONS] {FEATURE|SERVICE|KEY=VALUE}..."),
+        ("serve", "[default: 127.0.0.1:50051]"),
+        ("preview", "--rows N [x>=0]"),
+        ("quarantine", "--rows N [x>=0]"),
+    ],
+)
+def test_help_writes_arguments_and_defaults_alike_everywhere(
+    command: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert run([command, "--help"]) == 0
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert "[[" not in shown
+    assert "(default:" not in shown
+
+
 def test_help_loads_nothing_of_the_pipeline() -> None:
     program = (
         "import sys; from headrace.cli.application import run; run(['--help']);"
