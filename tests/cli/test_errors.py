@@ -69,6 +69,8 @@ def shop(
         (["lookup", "customer_spend"], 2, "it names no entity"),
         (["lookup", "customer_id=1"], 2, "it names no features"),
         (["serve", "--bind", "50051"], 2, "--bind: '50051' is no HOST:PORT"),
+        (["rebuild", "--redis", "nonsense"], 2, "'nonsense' cannot be used; write redis://"),
+        (["rebuild", "--redis", "nonsense"], 2, " or redis+cluster://HOST:PORT\n"),
         (["verify", "customer_spent"], 2, "did you mean 'customer_spend'"),
     ],
 )
