@@ -36,17 +36,12 @@ def quarantine(
 
     from ..assets.quarantine import Quarantine
     from ..resources.offline.tables_beside import REASONS
-    from .gate import quarantined
     from .installation import Installation
 
     installation = Installation.open()
     declared = installation.gated(name)
     table = Quarantine.beside(declared.table, installation.deployment.offline).table
-    partitions = quarantined(installation, declared)
-    if partition is not None:
-        partitions = [each for each in partitions if each["partition"] == partition]
-        if not partitions:
-            _check(installation, declared, partition)
+    partitions = _quarantined(installation, declared, partition)
     kept = table.snapshot().scan([each["partition"] for each in partitions]).head(rows).collect()
     if json:
         show_json({"table": table.uri, "partitions": partitions, "first_rows": kept.to_dicts()})
@@ -73,14 +68,21 @@ def quarantine(
     show(f"{counted(kept.height, 'row')} of {count:,}; all of them: {table.uri}")
 
 
-def _check(
-    installation: "Installation", declared: "Source | Dimension | FeatureGroup", partition: str
-) -> None:
-    """Refuse a partition that does not exist."""
+def _quarantined(
+    installation: "Installation",
+    declared: "Source | Dimension | FeatureGroup",
+    partition: str | None,
+) -> list[dict]:
+    """What is in quarantine, of one partition or of all; one that does not exist is refused."""
     from ..assets.declarations import Dimension
     from ..resources.offline.table_spec import WHOLE
+    from .gate import quarantined
     from .partition_range import asked_partitions
 
+    every = quarantined(installation, declared)
+    found = [each for each in every if partition in {None, each["partition"]}]
+    if partition is None or found:
+        return found
     if not isinstance(declared, Dimension):
         asked_partitions(declared, partition, installation.clock.now(), option="--partition")
     elif partition != WHOLE:
@@ -89,6 +91,7 @@ def _check(
             problem=f"the dimension {declared.name!r} has none",
             remedy="leave it out",
         )
+    return []
 
 
 def _rules(found: dict) -> str:
