@@ -38,7 +38,7 @@ class Breach:
         """As a message lists it."""
         if self.count is None:
             return self.rule
-        return f"{self.rule}{f' of {self.column}' if self.column else ''} ({self.count}×)"
+        return f"{self.rule}{f' of {self.column}' if self.column else ''} ({self.count:,}×)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,14 @@ class Verdict:
     def __str__(self) -> str:
         """One line that says how many rows broke which rules."""
         if not self.breaches:
-            return f"{self.rows} rows keep every rule"
+            return f"{self.rows:,} rows keep every rule"
         broken = "; ".join(map(str, self.blocking or self.breaches))
         if self.passed:
-            return f"{self.rows} rows, warning: some break {broken}"
+            return f"{self.rows:,} rows, warning: some break {broken}"
         return (
-            broken if self.blocking[0].count is None else f"some of {self.rows} rows break {broken}"
+            broken
+            if self.blocking[0].count is None
+            else f"some of {self.rows:,} rows break {broken}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def approve(
     group: GroupName,
     partition: Annotated[
         str | None,
-        typer.Argument(metavar="[PARTITION]", help="The held partition, such as 2018-01-01."),
+        typer.Argument(metavar="PARTITION", help="The held partition, such as 2018-01-01."),
     ] = None,
     *,
     reason: Annotated[
@@ -111,7 +111,7 @@ def _asked(
         raise InvalidArgumentError(
             argument="PARTITION",
             problem="either one partition or --partitions is needed",
-            remedy="name what to approve once",
+            remedy="name one, such as 2018-01-01, or give --partitions A..B, and not both",
         )
     option = "--partition" if several is None else "--partitions"
     keys = asked_partitions(group, several or one or "", installation.clock.now(), option=option)

@@ -22,6 +22,10 @@ _WIDEST_LINE = 10_000
 _KILO = 1000
 
 
+class Count(int):
+    """A number of things, not a name or a feature: a table shows it with separators."""
+
+
 def complain(message: str) -> None:
     """Say on standard error why the command ends, in one line."""
     sys.stderr.write(f"headrace: {' '.join(message.split())}\n")
@@ -116,5 +120,7 @@ def _cell(value: object) -> str:
             return in_words(value)
         case bool():
             return "yes" if value else "no"
+        case Count():
+            return f"{value:,}"
         case _:
             return str(value)

@@ -9,6 +9,7 @@ from .options import AsJson, GroupName
 
 if TYPE_CHECKING:
     from ..assets.declarations import FeatureGroup
+    from ..contract.partitions import Partitioning
     from .installation import Installation
 
 _NEAR = 2  # columns on a path without another group's feature in between
@@ -63,11 +64,11 @@ def _show_group(declared: "FeatureGroup", described: dict) -> None:
             ["owners", ", ".join(spec.owners)],
             ["status", spec.status],
             ["partitions", f"{spec.partitions}, from {declared.start:%Y-%m-%d}"],
-            ["committed", _span(described["committed"])],
-            ["outdated", _span(described["outdated"])],
+            ["committed", span_in_words(described["committed"], declared.partitions)],
+            ["outdated", span_in_words(described["outdated"], declared.partitions)],
             *([["warning", warning_in_words(each)] for each in described["warnings"]]),
-            ["quarantined", _kept_back(described["quarantined"])],
-            *([["held", _kept_back(described["held"])]] if described["approval"] else []),
+            ["quarantined", _kept_back(declared, described["quarantined"])],
+            *([["held", _kept_back(declared, described["held"])]] if described["approval"] else []),
             ["fresh within", declared.freshness],
             ["offline", described["offline"]],
         ],
@@ -165,14 +166,24 @@ def _distant(origins: dict) -> list[list[str]]:
     ]
 
 
-def _kept_back(found: list[dict]) -> str:
+def _kept_back(group: "FeatureGroup", found: list[dict]) -> str:
+    if not found:
+        return "nothing"
     rows = sum(each["rows"] for each in found)
-    return f"{counted(rows, 'row')} of {_span([each['partition'] for each in found])}"
+    span = span_in_words([each["partition"] for each in found], group.partitions)
+    return f"{counted(rows, 'row')} of {span}"
 
 
-def _span(partitions: list[str]) -> str:
-    return (
-        f"{len(partitions)} partitions, {partitions[0]}..{partitions[-1]}"
-        if partitions
-        else "nothing"
-    )
+def span_in_words(partitions: list[str], partitioning: "Partitioning") -> str:
+    """How many partitions, and from which to which; where some between are left out, says so."""
+    if not partitions:
+        return "nothing"
+    first, last = min(partitions), max(partitions)
+    count = counted(len(partitions), "partition")
+    if first == last:
+        return f"{count}, {first}"
+    start, end = partitioning.window(first).start, partitioning.window(last).end
+    every = sum(1 for _ in partitioning.keys(start, end))
+    if every == len(partitions):
+        return f"{count}, {first}..{last}"
+    return f"{len(partitions):,} of the {every:,} partitions {first}..{last}"

@@ -53,10 +53,26 @@ class Installation:
             UnknownNameError: No such group, or no such version of it, is declared.
         """
         parsed = parse_reference(reference)
+        self._require_group(parsed.group)
         live = self.live_versions().get(parsed.group) if parsed.version is None else None
         if live is None:
             return self.declarations.group(reference)
         return self.declarations.group(f"{parsed.group}@{live}")
+
+    def _require_group(self, name: str) -> None:
+        """Refuse the name of a source or dimension that is the name of no group."""
+        declared = self.declarations
+        groups = {group for group, _ in declared.groups}
+        named = {"source": set(declared.sources), "dimension": set(declared.dimensions)}
+        for kind, names in named.items():
+            if name in names - groups:
+                raise UnknownNameError(
+                    kind="feature group",
+                    name=name,
+                    known=groups,
+                    instead=f"it is a {kind}; these take it: headrace materialize {name},"
+                    f" headrace quarantine {name}, headrace impact {name}.COLUMN",
+                )
 
     def gated(self, name: str) -> Source | Dimension | FeatureGroup:
         """The group (as `group` says), else the source or dimension, that a name means.

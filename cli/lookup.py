@@ -27,7 +27,7 @@ def lookup(
     words: Annotated[
         list[str],
         typer.Argument(
-            metavar="FEATURE|SERVICE... KEY=VALUE...",
+            metavar="FEATURE|SERVICE|KEY=VALUE",
             help="What: group:feature, a group, or one feature service. For whom: a value for each "
             "join key; repeated keys name several entities.",
             show_default=False,
@@ -137,7 +137,7 @@ def _question(client: "FeatureClient", asked: Sequence[str]) -> _Question:
         try:
             contracts = client.get_contracts(feature_service=asked[0])
         except RefusedRequestError as no_service:
-            reason = f"{no_group.reason}, and {no_service.reason}"
+            reason = f"{no_group.reason} (and {no_service.reason})"
             raise RefusedRequestError(code=no_service.code, reason=reason) from no_service
         return _Question(None, asked[0], tuple(contract.entity for contract in contracts))
     return _Question(tuple(asked), None, tuple(contract.entity for contract in contracts))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import counted, progress, show, show_json, show_table
+from ..contract.errors import InvalidArgumentError
+from .console import Count, counted, in_bytes, progress, show, show_json, show_table
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from ..resources.offline.maintenance.maintained import Maintenance
     from .installation import Installation
 
+_HOUR = 1 / 24  # in days
+
 
 def maintain(
     groups: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[GROUP]...",
+            metavar="GROUP",
             help="Feature groups, each a name or name@version; without: all tables there are.",
         ),
     ] = None,
@@ -32,8 +35,7 @@ def maintain(
         typer.Option(
             "--min-age",
             metavar="DAYS",
-            min=1 / 24,
-            help="How long files stay after they were replaced; at least an hour.",
+            help="How long files stay after they were replaced; at least an hour (0.042).",
         ),
     ] = 7.0,
     json: AsJson = False,
@@ -46,6 +48,12 @@ def maintain(
     from ..assets.maintenance import maintain as maintain_declared
     from .installation import Installation
 
+    if not min_age >= _HOUR:
+        raise InvalidArgumentError(
+            argument="--min-age",
+            problem=f"{min_age:g} days are less than an hour, in which files may be in use",
+            remedy="give 0.042 days or more",
+        )
     installation = Installation.open()
     tables = _tables(installation, groups or [])
     with progress() as bar:
@@ -74,7 +82,7 @@ def _tables(installation: "Installation", groups: list[str]) -> "list[Materializ
 
 def _show(done: "list[Maintenance]", *, dry_run: bool) -> None:
     show_table(
-        ["table", "files", "compacted", "checkpoint", "removed", "bytes", "versions kept"],
+        ["table", "files", "compacted", "checkpoint", "removed", "size", "older versions kept"],
         [_row(each) for each in done],
     )
     for each in done:
@@ -83,19 +91,19 @@ def _show(done: "list[Maintenance]", *, dry_run: bool) -> None:
     removed = sum(each.vacuum.files for each in done if each.vacuum is not None)
     size = sum(each.vacuum.size for each in done if each.vacuum is not None)
     would = "would be removed" if dry_run else "removed"
-    show(f"{counted(removed, 'file')} ({size / 2**20:,.1f} MiB) {would}")
+    show(f"{counted(removed, 'file')} ({in_bytes(size)}) {would}")
 
 
 def _row(each: "Maintenance") -> list[object]:
     if each.compaction is None:
-        return [each.table, 0, 0, None, 0, 0, 0]
+        return [each.table, 0, 0, None, 0, in_bytes(0), 0]
     busy = f" ({each.compaction.busy} busy)" if each.compaction.busy else ""
     return [
         each.table,
-        each.compaction.files_after,
+        Count(each.compaction.files_after),
         f"{each.compaction.slices}{busy}" if busy else each.compaction.slices,
         each.checkpoint,
-        None if each.vacuum is None else each.vacuum.files,
-        None if each.vacuum is None else each.vacuum.size,
-        "all" if each.kept.unknown is not None else len(each.kept.versions),
+        None if each.vacuum is None else Count(each.vacuum.files),
+        None if each.vacuum is None else in_bytes(each.vacuum.size),
+        "all" if each.kept.unknown is not None else Count(len(each.kept.versions)),
     ]

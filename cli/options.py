@@ -19,7 +19,7 @@ GatedName: TypeAlias = Annotated[
 ]
 OptionalGroupName: TypeAlias = Annotated[
     str | None,
-    typer.Argument(metavar="[GROUP]", help="A feature group, or name@version; without it: all."),
+    typer.Argument(metavar="GROUP", help="A feature group, or name@version; without it: all."),
 ]
 Partitions: TypeAlias = Annotated[
     str,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import show, show_json, show_table
+from .console import counted, show, show_json, show_table
 from .describe import computed_from, lineage_to_json
 from .options import AsJson, GroupName
 
@@ -22,7 +22,7 @@ def preview(
         str,
         typer.Option(metavar="P", help="The partition, such as 2018-01-01.", show_default=False),
     ],
-    rows: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = _SHOWN,
+    rows: Annotated[int, typer.Option(min=0, metavar="N", help="How many rows to show.")] = _SHOWN,
     json: AsJson = False,
 ) -> None:
     """Compute a partition from what is committed, and write nothing.
@@ -50,7 +50,7 @@ def preview(
 def _show(found: dict, result: "Preview") -> None:
     first = found["first_rows"]
     show_table(result.rows.columns, [list(row.values()) for row in first])
-    show(f"{len(first)} of {found['rows']} rows; nothing was written")
+    show(f"{len(first):,} of {counted(found['rows'], 'row')}; nothing was written")
     show(f"checks: {result.verdict}")
     show("")
     show_table(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..contract.environment import Environment
-from ..contract.errors import InvalidArgumentError
+from ..contract.errors import InvalidArgumentError, ServerError
 from .addresses import UNIX, host_and_port
 from .children import Children
 from .home import server_addresses
@@ -23,13 +23,19 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
     were published, one is started for as long as the block lasts. Elsewhere: the usual address.
 
     Raises:
-        InvalidArgumentError: Nothing was published from this home, and no server is there.
+        InvalidArgumentError: What was asked for is no address; or nothing was published from this
+            home, and no server is there.
+        ServerError: In the block, by whoever asks it: where nothing listens, with what to do.
         StoreUnavailableError: The embedded Valkey does not start.
         ServiceFailedError: A feature server does not start.
     """
+    if asked is not None and not asked.startswith(UNIX):
+        host_and_port(asked, option="--server")
     announced = asked or listening_server(environment)
     if announced is not None:
-        yield announced
+        remedy = "start one with `headrace serve`, or leave --server out"
+        with _explained(announced, remedy if asked else None):
+            yield announced
     elif environment.redis is None and not (environment.home / "valkey").exists():
         if not listens(BIND):
             raise InvalidArgumentError(
@@ -39,7 +45,8 @@ def reached_server(environment: Environment, asked: str | None) -> Iterator[str]
                 remedy="set it to the home that is meant, or name the feature server with --server"
                 " (`headrace demo` makes a home to look at)",
             )
-        yield BIND
+        with _explained(BIND, "start one with `headrace serve`"):
+            yield BIND
     else:
         with _own_server(environment) as address:
             yield address
@@ -61,6 +68,19 @@ def listens(address: str) -> bool:
     with suppress(OSError), socket.create_connection(host_and_port(address, option="--server"), 1):
         return True
     return False
+
+
+@contextmanager
+def _explained(address: str, remedy: str | None) -> Iterator[None]:
+    """Say what to do when a server did not answer since there is none."""
+    try:
+        yield
+    except ServerError as error:
+        if remedy is None or listens(address):
+            raise
+        raise ServerError(
+            server=error.server, code=error.code, reason=error.reason, remedy=remedy
+        ) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def rebuild(
     groups: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[GROUP…]", help="Groups, or name@version; without any: all."),
+        typer.Argument(metavar="GROUP", help="Groups, or name@version; without any: all."),
     ] = None,
     *,
     redis: Annotated[

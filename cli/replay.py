@@ -60,8 +60,9 @@ def _receipt(name: str, store: "OfflineStore") -> "Receipt":
     try:
         text = path.read_text() if path.exists() else ReceiptStore(store).read(name)
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidArgumentError(
-            argument="receipt", problem=f"{name} cannot be read ({error})", remedy="name a file"
+            argument="receipt", problem=f"{name} cannot be read ({reason})", remedy="name a file"
         ) from error
     if text is None:
         raise InvalidArgumentError(

@@ -20,7 +20,9 @@ _PURPOSE = "the feature server"
 def _flag(setting: str, panel: str | None = None) -> typer.models.OptionInfo:
     """The option that sets what a flag of `python -m headrace.serving` sets."""
     flag = FLAGS[setting]
-    help_text = f"{flag.help[0].upper()}{flag.help[1:]}."
+    # The option's own default is none, so that a variable or a file may say another.
+    default = "" if flag.default is None else f" \\[default: {flag.default}]"
+    help_text = f"{flag.help[0].upper()}{flag.help[1:]}.{default}"
     made: typer.models.OptionInfo = typer.Option(
         flag.written,
         metavar=flag.metavar,

@@ -261,7 +261,8 @@ def _used(store: dict) -> str:
     if "used_bytes" not in store:
         return ""
     most = store["max_bytes"]
-    return f"; uses {in_bytes(store['used_bytes'])} of {in_bytes(most) if most else 'no limit'}"
+    limit = f" of {in_bytes(most)}" if most else "; it has no limit"
+    return f"; uses {in_bytes(store['used_bytes'])}{limit}"
 
 
 def _share(score: float | None) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contract.errors import InvalidArgumentError
+from ..contract.json_values import instant
 from .console import counted, note, progress, show, show_json
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def show_written(receipt: "Receipt", out: Path, *, as_json: bool) -> None:
     """Say what was written, and which groups could not add anything to it."""
     for table in receipt.tables:
         if table.table_version < 0:
-            when = "" if receipt.known_at is None else f" at {receipt.known_at.isoformat()}"
+            when = "" if receipt.known_at is None else f" at {instant(receipt.known_at)}"
             note(f"nothing of {table.group} was committed{when}: its columns are null")
     columns = list(receipt.column_hashes)
     if as_json:

@@ -8,7 +8,7 @@ import typer
 
 from ..contract.errors import InvalidArgumentError
 from ..contract.json_values import to_json
-from .console import progress, show, show_json, show_table
+from .console import Count, progress, show, show_json, show_table
 from .lookup import typed_entities
 from .options import AsJson, OptionalGroupName
 
@@ -22,7 +22,7 @@ def verify(
     entity: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE...]",
+            metavar="KEY=VALUE",
             help="Look at one entity alone: a value for each join key of the group.",
         ),
     ] = None,
@@ -137,12 +137,17 @@ def show_verifications(found: "list[Verification]") -> None:
         ],
         [
             [
-                *(each.group, each.equal, each.differing, each.missing, each.extra),
-                *(each.superseded, len(each.unpublished), _in_percent(each)),
+                each.group,
+                *map(Count, (each.equal, each.differing, each.missing, each.extra)),
+                *map(Count, (each.superseded, len(each.unpublished))),
+                _in_percent(each),
             ]
             for each in found
         ],
     )
+    for each in found:
+        if each.absent:
+            show(f"{each.group}: the entity is in neither, not committed and not served")
     differences = [(each.group, difference) for each in found for difference in each.differences]
     if differences:
         show("")

@@ -16,6 +16,12 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from .errors import InvalidArgumentError
 
+FORMS = (
+    "redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH, redis+sentinel://HOST:PORT/SERVICE"
+    " or redis+cluster://HOST:PORT"
+)
+"""Every form there is, for messages."""
+
 _SENTINEL = frozenset({"redis+sentinel", "rediss+sentinel"})
 _CLUSTER = frozenset({"redis+cluster", "rediss+cluster"})
 _ONE_SERVER = frozenset({"redis", "rediss", "unix"})
@@ -115,7 +121,9 @@ def sentinel_address(url: str) -> SentinelAddress | None:
 
 
 def shown_address(url: str) -> str:
-    """Where a store is, without user, password and options."""
+    """Where a store is, without user, password and options; of no URL, what might be a place."""
+    if "://" not in url:
+        return url.rpartition("@")[2].partition("?")[0]
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -148,8 +156,7 @@ def require_store_address(url: str) -> None:
         raise _refused(
             url,
             "it cannot be used",
-            "write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH,"
-            " redis+sentinel://HOST:PORT/SERVICE or redis+cluster://HOST:PORT",
+            f"write {FORMS}",
         )
 
 

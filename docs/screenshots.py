@@ -125,7 +125,7 @@ LOOKS = (
         "failed-check",
         _CHECK,
         (
-            "some of 3955 rows break greater_than_or_equal_to(0) of sales_value (92×)",
+            "some of 3,955 rows break greater_than_or_equal_to(0) of sales_value (92×)",
             "quarantined_rows",
         ),
         go=_open_failed_partition,

@@ -129,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
         " --print-config shows has a variable, such as HEADRACE_SERVE_LIMITS_CALLS.",
     )
     for name, flag in FLAGS.items():
-        parser.add_argument(flag.written, dest=name, metavar=flag.metavar, help=flag.help)
+        default = "" if flag.default is None else f" (default: {flag.default})"
+        help_text = f"{flag.help}{default}"
+        parser.add_argument(flag.written, dest=name, metavar=flag.metavar, help=help_text)
     for name in ("--worker", "--lifeline"):  # what a supervisor starts its workers with
         parser.add_argument(name, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--config", type=Path, metavar="FILE", help="a TOML file of settings")

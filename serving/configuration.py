@@ -218,9 +218,10 @@ def _from_file(file: Path, known: Mapping[str, Option]) -> Iterator[tuple[str, C
     try:
         document = tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidArgumentError(
             argument="--config",
-            problem=f"{file} cannot be read ({error})",
+            problem=f"{file} cannot be read ({reason})",
             remedy="name a TOML file; --print-config shows one",
         ) from error
     for name, value in _flat(document, known, ""):

@@ -157,7 +157,13 @@ class Snapshot:
         """
         versions = self.groups.get(name)
         if versions is None:
-            raise UnknownNameError(kind="published feature group", name=name, known=self.groups)
+            is_service = name in self.services
+            raise UnknownNameError(
+                kind="published feature group",
+                name=name,
+                known=self.groups,
+                instead="it is a feature service; ask for it alone" if is_service else None,
+            )
         if version is None:
             live = next((group for group in versions.values() if group.live), None)
             if live is None:

@@ -12,21 +12,24 @@ class Flag:
     written: str
     metavar: str
     help: str
+    default: str | None = None
 
 
 FLAGS = {
     "bind": Flag(
         "--bind",
         "HOST:PORT|unix:/PATH",
-        f"where to listen; port 0 takes a free one, unix:/path a socket (default: {DEFAULT_BIND})",
+        "where to listen; port 0 takes a free one, unix:/path a socket",
+        default=DEFAULT_BIND,
     ),
     "transport": Flag(
         "--transport",
         "auto|lean|aio",
         "how calls are taken: lean is fast and needs this grpcio's private parts, aio its public"
-        " ones alone; auto takes lean where it works (default: auto)",
+        " ones alone; auto takes lean where it works",
+        default="auto",
     ),
-    "workers": Flag("--workers", "N", "processes that serve, which share the port (default: 1)"),
+    "workers": Flag("--workers", "N", "processes that serve, which share the port", default="1"),
     "rest.bind": Flag("--rest", "HOST:PORT", "where to answer over HTTP and JSON, too"),
     "metrics.bind": Flag(
         "--metrics", "HOST:PORT", "where to show metrics and health over HTTP, without features"

@@ -87,8 +87,7 @@ def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iter
         raise InvalidArgumentError(
             argument=f"spine, column {EVENT_TIMESTAMP!r}",
             problem=f"it has to be {EVENT_TIMESTAMP_TYPE}, and is {found or 'missing'}",
-            remedy='convert it with dt.convert_time_zone("UTC").dt.cast_time_unit("us")'
-            ' (a naive one: dt.replace_time_zone("UTC") first)',
+            remedy=_time_remedy(found),
         )
     for spec in (group.spec for group in groups):
         for key in spec.entity.join_keys:
@@ -106,3 +105,19 @@ def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iter
             problem="a feature's column bears that name",
             remedy="rename it, or leave the feature out",
         )
+
+
+def _time_remedy(found: pl.DataType | None) -> str:
+    """What makes an event timestamp of a spine's column."""
+    if found is None:
+        return "add the column: for each row the instant up to which it may know anything"
+    if found == pl.String:
+        return 'convert it with str.to_datetime(time_zone="UTC", time_unit="us")'
+    if isinstance(found, pl.Datetime):
+        return (
+            'convert it with dt.convert_time_zone("UTC").dt.cast_time_unit("us")'
+            ' (a naive one: dt.replace_time_zone("UTC") first)'
+        )
+    if found == pl.Date:
+        return 'convert it with cast(pl.Datetime("us", "UTC")), which takes each day\'s start'
+    return "give instants in UTC, in microseconds"

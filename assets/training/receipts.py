@@ -97,7 +97,7 @@ class Receipt:
             form = found["format"]
             return cls(**_values(found)) if form == FORMAT else _refuse(f"its format is {form!r}")
         except (ValueError, KeyError, TypeError) as error:
-            _refuse(f"it is no receipt ({error!r})", error)
+            _refuse(f"it is no receipt: {_in_words(error)}", error)
 
     def _fields(self) -> dict[str, Any]:
         hashes = [{"name": name, "hash": each} for name, each in self.column_hashes.items()]
@@ -124,6 +124,18 @@ def _values(found: Mapping[str, Any]) -> dict[str, Any]:
         "spine_parts": tuple(SpinePart(**each) for each in found["spine_parts"]),
         "column_hashes": {each["name"]: each["hash"] for each in found["column_hashes"]},
     }
+
+
+def _in_words(error: ValueError | KeyError | TypeError) -> str:
+    match error:
+        case json.JSONDecodeError():
+            return f"line {error.lineno} is no JSON"
+        case KeyError():
+            return f"{error} is missing"
+        case TypeError():
+            return "its fields are not those of one"
+        case _:
+            return str(error)
 
 
 def _refuse(problem: str, cause: Exception | None = None) -> NoReturn:

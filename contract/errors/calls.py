@@ -6,10 +6,11 @@ from .root import HeadraceError
 class ServerError(HeadraceError):
     """The feature server did not answer: it is gone, overloaded, too slow, or without its store."""
 
-    def __init__(self, *, server: str, code: str, reason: str) -> None:
-        """Name the server by its address, the gRPC status and the reason."""
-        self.server, self.code, self.reason = server, code, reason
-        super().__init__(f"the feature server at {server} did not answer ({code}): {reason}")
+    def __init__(self, *, server: str, code: str, reason: str, remedy: str = "") -> None:
+        """Name the server by its address, the gRPC status, the reason, and what to do, if known."""
+        self.server, self.code, self.reason, self.remedy = server, code, reason, remedy
+        hint = remedy and f"; {remedy}"
+        super().__init__(f"the feature server at {server} did not answer ({code}): {reason}{hint}")
 
 
 class CallError(HeadraceError):

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from .root import HeadraceError
 
+_LISTED = 20
+
 
 class RequestError(HeadraceError):
     """What a caller asked for cannot be answered as asked."""
@@ -25,17 +27,22 @@ class InvalidFeatureReferenceError(RequestError):
 class UnknownNameError(RequestError):
     """A name that nothing bears; the message gives the nearest ones that exist."""
 
-    def __init__(self, *, kind: str, name: str, known: Iterable[str]) -> None:
-        """Say which kind of thing (`feature group`) was asked for by which name, among which."""
+    def __init__(
+        self, *, kind: str, name: str, known: Iterable[str], instead: str | None = None
+    ) -> None:
+        """Say which kind of thing (`feature group`) was asked for by which name, among which.
+
+        `instead` says what of another kind bears the name, and what to do with that.
+        """
         self.kind, self.name, self.known = kind, name, tuple(sorted(known))
-        self.nearest = tuple(difflib.get_close_matches(name, self.known, n=3, cutoff=0.5))
-        names = self.nearest or self.known[:5]
-        hint = (
-            f"; did you mean {_either(names)}?"
+        near = difflib.get_close_matches(name, self.known, n=3, cutoff=0.5)
+        self.nearest = () if instead else tuple(near)
+        hint = instead or (
+            f"did you mean {_either(self.nearest)}?"
             if self.nearest
-            else f"; known: {', '.join(names) or 'none'}"
+            else f"known: {_listed(self.known)}"
         )
-        super().__init__(f"there is no {kind} {name!r}{hint}")
+        super().__init__(f"there is no {kind} {name!r}; {hint}")
 
 
 class InvalidEntityError(RequestError):
@@ -90,6 +97,11 @@ class RefusedRequestError(RequestError):
 
 def _either(names: Sequence[str]) -> str:
     return " or ".join(repr(name) for name in names)
+
+
+def _listed(names: Sequence[str]) -> str:
+    left = len(names) - _LISTED
+    return (", ".join(names[:_LISTED]) or "none") + (f", and {left} more" if left > 0 else "")
 
 
 def _shown(value: object) -> str:

@@ -20,7 +20,8 @@ from .publisher import one_ahead
 from .row_encoding import encode_keys, encode_values
 
 _LISTED = 100
-_EQUAL = "equal"
+_EQUAL, _ABSENT = "equal", "absent"
+_AGREED = (_EQUAL, _ABSENT)
 SUSPECTS = 100_000
 """How many suspects a comparison remembers."""
 
@@ -45,7 +46,7 @@ class Comparison:
     """A walk over expected and stored rows, and what it found.
 
     Attributes:
-        counts: Of entities that are equal, differing, missing, extra or superseded.
+        counts: Of entities that are equal, absent, differing, missing, extra or superseded.
         suspects: The keys of those that are not equal, or of the first of them.
     """
 
@@ -59,12 +60,14 @@ class Comparison:
     @property
     def disputed(self) -> int:
         """How many are not equal."""
-        return sum(count for problem, count in self.counts.items() if problem != _EQUAL)
+        return sum(count for problem, count in self.counts.items() if problem not in _AGREED)
 
     def corrected_by(self, again: "Comparison") -> None:
         """Take over what another comparison found of all that are not equal in this one."""
-        equal = self.counts.get(_EQUAL, 0) + again.counts.get(_EQUAL, 0)
-        self.counts = {**again.counts, _EQUAL: equal}
+        agreed = {each: self.counts[each] for each in _AGREED if each in self.counts}
+        self.counts = dict(again.counts)
+        for each, number in agreed.items():
+            self.count(each, number)
         self.differences, self.suspects = again.differences, again.suspects
 
     def compare(self, parts: Iterable[Rows]) -> Iterator[ByteColumn]:
@@ -92,7 +95,7 @@ class Comparison:
         """Count an entity: `want` should be stored (`None`: no live row), `got` is."""
         live = got if got is not None and self.is_live(got) else None
         if want == live:
-            self.count(_EQUAL)
+            self.count(_ABSENT if want is None else _EQUAL)
             return
         if len(self.suspects) < SUSPECTS:
             self.suspects.append(key)

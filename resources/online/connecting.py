@@ -11,6 +11,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from ...contract.errors import InvalidArgumentError
 from ...contract.store_address import (
+    FORMS,
     ClusterAddress,
     SentinelAddress,
     sentinel_address,
@@ -38,8 +39,7 @@ def connected(url: str) -> redis.Redis:
         raise InvalidArgumentError(
             argument="the online store's URL",
             problem=f"{shown_address(url)!r} cannot be used",
-            remedy="write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH"
-            " or redis+sentinel://HOST:PORT/SERVICE",
+            remedy=f"write {FORMS}",
         ) from None  # the cause may quote the password
 
 

@@ -37,6 +37,7 @@ class Verification:
     Attributes:
         group: `group@version`.
         equal: Entities whose row is live and equal to the expected one, byte by byte.
+        absent: Entities that were asked for, and rightly have no live row.
         differing: Entities whose live row is another one.
         missing: Entities that should have a live row and have none.
         extra: Entities that have a live row and should have none.
@@ -54,6 +55,7 @@ class Verification:
     missing: int = 0
     extra: int = 0
     superseded: int = 0
+    absent: int = 0
     unpublished: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
     searched: int | None = None
@@ -168,7 +170,7 @@ def verify_entities(
 ) -> Verification:
     """Compare what is stored of these entities with what is committed of them.
 
-    An entity that rightly has no row counts as equal.
+    An entity that rightly has no row counts as absent, which is no difference.
 
     Args:
         group: As declared.

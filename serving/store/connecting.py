@@ -17,6 +17,7 @@ from redis.sentinel import Sentinel
 
 from ...contract.errors import InvalidArgumentError
 from ...contract.store_address import (
+    FORMS,
     ClusterAddress,
     SentinelAddress,
     sentinel_address,
@@ -67,8 +68,7 @@ def dial_of(settings: StoreSettings) -> Dial:
         raise InvalidArgumentError(
             argument="the online store's URL",
             problem=f"{shown_address(settings.url)!r} cannot be used",
-            remedy="write redis://HOST:PORT, rediss://HOST:PORT, unix:///PATH,"
-            " redis+sentinel://HOST:PORT/SERVICE or redis+cluster://HOST:PORT",
+            remedy=f"write {FORMS}",
         ) from None  # the cause may quote the password
     kind = options.pop("connection_class", Connection)
     options |= options_of(settings)

@@ -347,7 +347,15 @@ def test_hourly_partitions_are_known_hour_by_hour(store: OfflineStore) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        (lambda spine: spine.drop("event_timestamp"), "and is missing"),
+        (lambda spine: spine.drop("event_timestamp"), "and is missing; add the column"),
+        (
+            lambda spine: spine.cast({"event_timestamp": pl.String}),
+            'is String; convert it with str.to_datetime(time_zone="UTC", time_unit="us")',
+        ),
+        (
+            lambda spine: spine.cast({"event_timestamp": pl.Date}),
+            'is Date; convert it with cast(pl.Datetime("us", "UTC"))',
+        ),
         (
             lambda spine: spine.with_columns(pl.col("event_timestamp").dt.replace_time_zone(None)),
             "is Datetime(time_unit='us', time_zone=None)",

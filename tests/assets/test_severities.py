@@ -55,6 +55,12 @@ def test_rows_that_break_rules_that_only_warn_pass_and_what_they_broke_is_said()
     assert judged.refused is None
 
 
+def test_counts_have_separators() -> None:
+    verdict = Verdict(12_345, (Breach("is unique", "spend", 1_234),))
+
+    assert str(verdict) == "some of 12,345 rows break is unique of spend (1,234×)"
+
+
 def test_a_rule_that_blocks_refuses_its_rows_alone_and_warnings_are_told_apart() -> None:
     judged = judge(Basket, baskets((1, 2000.0, 1), (2, -5.0, 101), (3, 1.0, 1)))
 

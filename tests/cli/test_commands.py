@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from headrace.cli.application import run
+from headrace.cli.describe import span_in_words
+from headrace.contract.partitions import DAILY
 from headrace.tests.e2e.homes import PACKAGE, ShopHome, shop_home
 
 COMMANDS = (
@@ -83,6 +85,32 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"headrace {command} " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("maintain", "maintain [OPTIONS] [GROUP]..."),
+        ("rebuild", "rebuild [OPTIONS] [GROUP]..."),
+        ("verify", "verify [OPTIONS] [GROUP] [KEY=VALUE]..."),
+        ("approve", "approve [OPTIONS] {GROUP} [PARTITION]"),
+        ("lookup", "lookup [OPTIONS] {FEATURE|SERVICE|KEY=VALUE}..."),
+        ("serve", "[default: 127.0.0.1:50051]"),
+        ("preview", "--rows N [x>=0]"),
+        ("quarantine", "--rows N [x>=0]"),
+    ],
+)
+def test_help_writes_arguments_and_defaults_alike_everywhere(
+    command: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert run([command, "--help"]) == 0
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert said in shown
+    assert "[[" not in shown
+    assert "(default:" not in shown
+
+
 def test_help_loads_nothing_of_the_pipeline() -> None:
     program = (
         "import sys; from headrace.cli.application import run; run(['--help']);"
@@ -157,6 +185,22 @@ def test_describe_shows_where_each_column_comes_from(shop: ShopHome) -> None:
     assert described["committed"] == []
 
 
+@pytest.mark.parametrize(
+    ("partitions", "said"),
+    [
+        ([], "nothing"),
+        (["2024-01-02"], "1 partition, 2024-01-02"),
+        (["2024-02-28", "2024-02-29"], "2 partitions, 2024-02-28..2024-02-29"),
+        (
+            ["2024-02-28", "2024-02-29", "2024-03-02"],
+            "3 of the 4 partitions 2024-02-28..2024-03-02",
+        ),
+    ],
+)
+def test_partitions_with_a_gap_are_not_said_to_be_all(partitions: list[str], said: str) -> None:
+    assert span_in_words(partitions, DAILY) == said
+
+
 def test_describe_says_which_features_a_python_function_makes_opaque(
     shop: ShopHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +248,8 @@ def test_preview_shows_rows_and_writes_nothing(shop: ShopHome) -> None:
     assert found.json["verdict"] == {"rows": 2, "passed": True, "breaches": []}
     assert found.json["inputs"][0]["absent"] == ["2024-01-01"]
     assert "2 of 2 rows; nothing was written" in shown.out
+    lines = [line.split() for line in shop.headrace("describe", "customer_spend").out.splitlines()]
+    assert ["quarantined", "nothing"] in lines
     assert described["committed"] == []
 
 
@@ -252,7 +298,9 @@ def test_status_says_what_is_fresh_and_published(
 
     monkeypatch.setenv("HEADRACE_WAIT_REPLICAS", "customer_spend=2")
 
-    assert "customer_spend@1 waits for 2 replicas" in shop.headrace("status").out
+    shown = shop.headrace("status").out
+    assert "customer_spend@1 waits for 2 replicas" in shown
+    assert "B; it has no limit\n" in shown
 
 
 def test_status_scores_what_is_committed_where_time_passes(

@@ -28,12 +28,28 @@ def shop(
     ("arguments", "status", "said"),
     [
         (["describe", "customer_spent"], 2, "did you mean 'customer_spend'"),
+        (["describe", "orders"], 2, "'orders'; it is a source; these take it: headrace mater"),
         (["describe", "customer_spend@2"], 2, "there is no feature group 'customer_spend@2'"),
         (["describe", "Customer Spend"], 2, "is no feature reference"),
         (
             ["materialize", "customer_spend", "--partitions", "2023-12-31..2024-01-02"],
             2,
             "has no partition '2023-12-31'; they run from 2024-01-01 to 2024-01-03",
+        ),
+        (
+            ["publish", "customer_spend", "--partitions", "2024-01-01...2024-01-02"],
+            2,
+            "--partitions: in '2024-01-01...2024-01-02', '.2024-01-02' is no partition; write",
+        ),
+        (
+            ["publish", "customer_spend", "--partitions", "2024-01-01.."],
+            2,
+            "--partitions: in '2024-01-01..', '' is no partition; write YYYY-MM-DD, such as",
+        ),
+        (
+            ["preview", "customer_spend", "--partition", "2024-1-1"],
+            2,
+            "--partition: '2024-1-1' is no partition; write YYYY-MM-DD, such as 2024-01-01\n",
         ),
         (["preview", "customer_spend", "--partition", "2024-01-04"], 2, "to 2024-01-03"),
         (["preview", "customer_spend", "--partition", "2024-01-01..2024-01-02"], 2, "name one"),
@@ -45,10 +61,18 @@ def shop(
         (["preview", "customer_spend", "--partition", "2024-01-02"], 1, "sources/orders"),
         (["materialize", "order", "--partitions", "2024-01-01"], 2, "did you mean 'orders'"),
         (["materialize", "orders"], 2, "--partitions: it is needed, since 'orders' has partitions"),
-        (["approve", "customer_spend", "--reason", "r"], 2, "either one partition or --partitions"),
+        (
+            ["approve", "customer_spend", "--reason", "r"],
+            2,
+            "is needed; name one, such as 2018-01-01, or give --partitions A..B, and not both",
+        ),
+        (["quarantine", "customer_spend", "--partition", "x"], 2, "write YYYY-MM-DD"),
+        (["quarantine", "orders", "--partition", "2024-01-04"], 2, "to 2024-01-03"),
         (["lookup", "customer_spend"], 2, "it names no entity"),
         (["lookup", "customer_id=1"], 2, "it names no features"),
         (["serve", "--bind", "50051"], 2, "--bind: '50051' is no HOST:PORT"),
+        (["rebuild", "--redis", "nonsense"], 2, "'nonsense' cannot be used; write redis://"),
+        (["rebuild", "--redis", "nonsense"], 2, " or redis+cluster://HOST:PORT\n"),
         (["verify", "customer_spent"], 2, "did you mean 'customer_spend'"),
     ],
 )
@@ -91,13 +115,15 @@ def test_a_wrong_key_type_is_named_with_its_join_key(shop: ShopHome) -> None:
     wrong = shop.headrace("lookup", "customer_spend", "customer_id=one")
     missing = shop.headrace("lookup", "customer_spend", "customer=1")
     unknown = shop.headrace("lookup", "customer_spent", "customer_id=1")
+    service = shop.headrace("lookup", "shop_model", "customer_spend", "customer_id=1")
 
     assert wrong.err == (
         "headrace: entity 'customer', join key 'customer_id': expected INT64, got 'one' (str)\n"
     )
     assert "'customer' is no join key" in missing.err
-    assert "did you mean 'customer_spend'" in unknown.err
-    assert {wrong.status, missing.status, unknown.status} == {2}
+    assert "did you mean 'customer_spend'? (and there is no feature service" in unknown.err
+    assert "'shop_model'; it is a feature service; ask for it alone" in service.err
+    assert {wrong.status, missing.status, unknown.status, service.status} == {2}
 
 
 def test_an_unreachable_store_is_named_without_its_password(shop: ShopHome) -> None:
@@ -113,9 +139,13 @@ def test_an_unreachable_store_is_named_without_its_password(shop: ShopHome) -> N
 
 def test_an_unreachable_server_is_named(shop: ShopHome) -> None:
     answer = shop.headrace("lookup", "g:f", "k=1", "--server", "127.0.0.1:1")
+    nonsense = shop.headrace("lookup", "g:f", "k=1", "--server", "nonsense")
 
     assert (answer.status, answer.out) == (3, "")
     assert "the feature server at 127.0.0.1:1 did not answer (UNAVAILABLE)" in answer.err
+    assert answer.err.endswith("; start one with `headrace serve`, or leave --server out\n")
+    assert nonsense.status == 2
+    assert "--server: 'nonsense' is no HOST:PORT" in nonsense.err
 
 
 def test_a_home_from_which_nothing_was_published_is_named_where_nothing_answers_either(

@@ -45,12 +45,13 @@ def test_maintain_compacts_and_says_so_and_serving_is_as_before(shop: ShopHome) 
     assert table["vacuum"] == {"files": 0, "size": 0}
     assert (shown.status, shown.err) == (0, "")
     assert "sources/orders" in shown.out
-    assert shown.out.splitlines()[-1] == "0 files (0.0 MiB) removed"
+    assert shown.out.splitlines()[-1] == "0 files (0 B) removed"
+    assert shown.out.splitlines()[0].endswith("older versions kept")
     assert shop.headrace("verify").status == 0
 
 
 def test_an_age_that_could_hurt_whoever_is_writing_is_refused(shop: ShopHome) -> None:
-    refused = shop.headrace("maintain", "--min-age", "0")
+    refused = [shop.headrace("maintain", "--min-age", days) for days in ("0", "0.04", "nan")]
 
-    assert refused.status == 2
-    assert "--min-age" in refused.err
+    assert [answer.status for answer in refused] == [2, 2, 2]
+    assert "--min-age: 0.04 days are less than an hour" in refused[1].err

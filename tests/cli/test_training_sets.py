@@ -195,7 +195,9 @@ def test_what_cannot_be_made_is_said_in_one_line(
     ("text", "said"),
     [
         (None, "is neither a file nor the id of a receipt in"),
-        ("spine", "it is no receipt"),
+        ("spine", "it is no receipt: line 1 is no JSON, and"),
+        ('{"id": 1}', "it is no receipt: 'format' is missing, and"),
+        ("[]", "it is no receipt: its fields are not those of one, and"),
         ('{"format": 2}', "its format is 2"),
     ],
 )

@@ -43,5 +43,18 @@ def test_an_unknown_name_comes_with_the_nearest_ones() -> None:
 
 def test_an_unknown_name_far_from_all_lists_what_exists() -> None:
     error = UnknownNameError(kind="feature", name="zzz", known=["b", "a"])
+    none = UnknownNameError(kind="feature", name="zzz", known=[])
+    full = UnknownNameError(kind="feature", name="zzz", known=[f"{n:02}" for n in range(20)])
+    more = UnknownNameError(kind="feature", name="zzz", known=[f"{n:02}" for n in range(22)])
 
     assert str(error) == "there is no feature 'zzz'; known: a, b"
+    assert str(none).endswith("; known: none")
+    assert str(full).endswith(", 18, 19")
+    assert str(more).endswith(", 18, 19, and 2 more")
+
+
+def test_an_unknown_name_that_something_else_bears_comes_with_that() -> None:
+    error = UnknownNameError(kind="feature", name="aa", known=["aaa"], instead="it is a fish")
+
+    assert str(error) == "there is no feature 'aa'; it is a fish"
+    assert error.nearest == ()

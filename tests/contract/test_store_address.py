@@ -98,3 +98,19 @@ def test_options_of_tls_are_kept_and_refused_where_there_is_none() -> None:
         cluster_address(f"redis+cluster://a:1?{query}")
     with pytest.raises(InvalidArgumentError, match="cannot be used"):
         sentinel_address(f"redis+sentinel://a:1/features?{query}")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nonsense", "nonsense"),
+        ("localhost:6379", "localhost:6379"),
+        ("user:secret@a:1?password=secret", "a:1"),
+        ("redis://user:secret@a:1/0?password=secret", "redis://a:1/0"),
+        ("unix:///tmp/a@b", "unix:///tmp/a@b"),
+    ],
+)
+def test_an_address_is_shown_without_its_password_also_when_it_is_none(
+    text: str, shown: str
+) -> None:
+    assert shown_address(text) == shown

@@ -29,6 +29,8 @@ def test_refused_rows_are_counted_and_shown_until_they_are_good(shop: ShopHome) 
     shown = shop.headrace("quarantine", "customer_spend", "--partition", "2024-01-02").out
     described = shop.headrace("describe", "customer_spend")
     status = shop.headrace("status")
+    good = shop.headrace("quarantine", "customer_limit")
+    other = shop.headrace("quarantine", "customer_spend", "--partition", "2024-01-03")
     shop.write_orders(ORDERS)
     shop.headrace("materialize", "customer_spend", "--partitions", "2024-01-02")
 
@@ -40,7 +42,9 @@ def test_refused_rows_are_counted_and_shown_until_they_are_good(shop: ShopHome) 
     assert (row["customer_id"], row["spend_2d"]) == (2, -4.0)
     assert "greater_than_or_equal_to(0) of spend_2d" in shown
     assert f"1 row of 1; all of them: {found['table']}" in shown
-    assert "1 row of 1 partitions, 2024-01-02..2024-01-02" in described.out
+    assert good.out == "nothing of customer_limit is in quarantine\n"
+    assert other.out == "nothing of customer_spend, partition 2024-01-03, is in quarantine\n"
+    assert "1 row of 1 partition, 2024-01-02\n" in described.out
     assert "offline/customer_spend" in status.out.split("quarantine")[1]
 
 

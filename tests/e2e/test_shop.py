@@ -146,6 +146,7 @@ def test_verify_names_the_row_that_was_changed_behind_our_back(shop: ShopHome) -
         other = shop.headrace("verify", "customer_spend", "customer_id=3", "--json")
         sampled = shop.headrace("verify", "customer_spend", "--sample", "2", "--json")
         unknown = shop.headrace("verify", "customer_spend", "customer=3")
+        nobody = shop.headrace("verify", "customer_spend", "customer_id=987654")
 
     assert found.status == 1
     assert (changed.status, changed.json["groups"][0]["differing"]) == (1, 1)
@@ -154,6 +155,9 @@ def test_verify_names_the_row_that_was_changed_behind_our_back(shop: ShopHome) -
     assert 0 < sampled.json["groups"][0]["consistency"]["high"] <= 1
     assert unknown.status == 2
     assert "write customer_id=VALUE" in unknown.err
+    assert nobody.status == 0
+    assert "customer_spend@1: the entity is in neither" in nobody.out
+    assert "100.0000%" not in nobody.out
     assert not found.json["verified"]
     differences = [each for group in found.json["groups"] for each in group["differences"]]
     assert [(each["entity"], each["problem"]) for each in differences] == [

@@ -5,7 +5,7 @@ import pytest
 
 from headrace.contract.catalogue import encode_manifest
 from headrace.contract.document import digest
-from headrace.contract.errors import CatalogueError
+from headrace.contract.errors import CatalogueError, UnknownNameError
 from headrace.contract.feature_group import DType
 from headrace.contract.proto.headrace.v1 import feature_service_pb2 as pb
 from headrace.contract.store_keys import catalogue_key, document_key, manifest_key
@@ -131,6 +131,14 @@ def test_selections_are_remembered_within_bounds(publisher: Publisher, memory: M
 
     assert snapshot.select(("household_spend",), "") is snapshot.select(("household_spend",), "")
     assert len(snapshot._selections) <= 1024  # noqa: SLF001  # a bound can only be seen inside
+
+
+def test_a_service_among_features_is_called_one(publisher: Publisher, memory: Memory) -> None:
+    publisher.register_service("coupon_redemption", ["household_spend:spend_30d"])
+    snapshot = read(load("default", None), memory)
+
+    with pytest.raises(UnknownNameError, match="'coupon_redemption'; it is a feature service"):
+        snapshot.select(("coupon_redemption", "household_spend"), "")
 
 
 def test_a_snapshot_is_listed_once_and_a_newer_one_anew(

@@ -231,9 +231,12 @@ def test_entities_are_verified_alone(
     assert verify_households(stage, 1, 2).missing == 1
 
 
-def test_an_entity_that_rightly_has_no_row_is_equal(snapshot: Stage) -> None:
+def test_an_entity_that_rightly_has_no_row_is_absent(snapshot: Stage) -> None:
     # Household 9 was there the day before; its row is stored, and below the floor.
-    assert verify_households(snapshot, 9, 77) == Verification(REFERENCE, equal=2)
+    found = verify_households(snapshot, 1, 9, 77)
+
+    assert found == Verification(REFERENCE, equal=1, absent=2)
+    assert found.is_clean
 
 
 def test_an_entity_that_should_have_no_row_is_extra(snapshot: Stage, client: redis.Redis) -> None:
@@ -264,7 +267,8 @@ def maintained(valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return stage
 
 
-HOUSEHOLDS = (1, 3, 4, 5, 12, 20, 25, 30, 34, 39, 77)
+NOBODY = 77
+HOUSEHOLDS = (1, 3, 4, 5, 12, 20, 25, 30, 34, 39)
 
 
 def test_entities_are_verified_from_the_history_and_what_came_since(
@@ -272,6 +276,7 @@ def test_entities_are_verified_from_the_history_and_what_came_since(
 ) -> None:
     for household in HOUSEHOLDS:
         assert verify_households(maintained, household) == Verification(REFERENCE, equal=1)
+    assert verify_households(maintained, NOBODY) == Verification(REFERENCE, absent=1)
 
     client.delete(maintained.key(3))
     assert verify_households(maintained, *HOUSEHOLDS).missing == 1
