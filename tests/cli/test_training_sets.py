@@ -157,7 +157,7 @@ def test_groups_of_which_nothing_was_committed_yet_are_named(shop: ShopHome) -> 
 
     assert (answer.status, answer.err) == (
         0,
-        "nothing of spend@1 was committed at 2018-01-02T00:00:00+00:00: its columns are null\n",
+        "nothing of spend@1 was committed at 2018-01-02T00:00:00Z: its columns are null\n",
     )
     assert made(shop).err == ""
 
