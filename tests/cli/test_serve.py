@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 120
 
 @contextmanager
 def serving(home: Path, bind: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`headrace serve`, which has begun to listen; killed at the end if it still runs."""
+    """`headrace serve`, which has begun to listen; ended with its Valkey if it still runs."""
     environment = {**os.environ, "HEADRACE_HOME": str(home)}
     with (
         (home.parent / f"{time.monotonic_ns()}.log").open("wb+") as log,
@@ -35,7 +35,8 @@ def serving(home: Path, bind: str) -> Iterator[subprocess.Popen[bytes]]:
             wait_until(lambda: b"listens on" in Path(log.name).read_bytes(), made)
             yield made
         finally:
-            made.kill()
+            made.terminate()
+            made.wait(PATIENCE_SECONDS)
 
 
 def wait_until(is_so: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
