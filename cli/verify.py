@@ -8,7 +8,7 @@ import typer
 
 from ..contract.errors import InvalidArgumentError
 from ..contract.json_values import to_json
-from .console import Count, progress, show, show_json, show_table
+from .console import Count, note, progress, show, show_json, show_table
 from .lookup import typed_entities
 from .options import AsJson, OptionalGroupName
 
@@ -54,6 +54,8 @@ def verify(
         found = [_verification_of(installation, group, entity)]
     else:
         found = verifications(installation, group, sample)
+    if not any(installation.committed(each) for each in installation.groups(group)):
+        note(f"nothing is committed in {installation.environment.offline}: nothing was compared")
     is_clean = all(verification.is_clean for verification in found)
     if json:
         show_json({"verified": is_clean, "groups": [verification_to_json(each) for each in found]})

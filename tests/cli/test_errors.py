@@ -137,6 +137,13 @@ def test_an_unreachable_store_is_named_without_its_password(shop: ShopHome) -> N
     assert not any("secret" in answer.err + answer.out for answer in answers)
 
 
+def test_a_proof_of_nothing_says_so(shop: ShopHome) -> None:
+    answer = shop.headrace("verify")
+
+    assert answer.status == 0
+    assert f"nothing is committed in {shop.environment.offline}: nothing was" in answer.err
+
+
 def test_an_unreachable_server_is_named(shop: ShopHome) -> None:
     answer = shop.headrace("lookup", "g:f", "k=1", "--server", "127.0.0.1:1")
     nonsense = shop.headrace("lookup", "g:f", "k=1", "--server", "nonsense")
