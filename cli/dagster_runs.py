@@ -25,6 +25,7 @@ from ..sensors.traced_runs import STARTED_BY, record_ended
 from .console import progress
 from .dead_runs import end_dead_runs, living_run
 from .installation import Installation
+from .interruption import heard_signals
 from .run_plan import Node, PlannedRun
 from .services import dagster_home
 
@@ -101,8 +102,8 @@ class DagsterRuns:
         """
         keys = [key for node in planned.nodes for key in _asset_keys(node, offline_only)]
         run_id = str(uuid.uuid4())
-        self.instance.add_event_listener(run_id, _listener(on_partition))
-        with living_run(self.home, run_id):
+        with living_run(self.home, run_id), heard_signals() as is_asked_to_stop:
+            self.instance.add_event_listener(run_id, _listener(on_partition, is_asked_to_stop))
             try:
                 result = self.job.execute_in_process(
                     asset_selection=keys,
@@ -115,8 +116,9 @@ class DagsterRuns:
             except KeyboardInterrupt:
                 self._cancelled(run_id)
                 raise
+            is_interrupted = is_asked_to_stop()
         record_ended(self.instance, run_id)
-        if any(_is_interruption(event) for event in result.all_events):
+        if is_interrupted or any(_is_interruption(event) for event in result.all_events):
             raise KeyboardInterrupt  # which Dagster has recorded as the failure of a step
         failures = [failure for event in result.all_events for failure in _failures(event)]
         if not result.success and not failures:
@@ -172,11 +174,15 @@ def _tags(planned: PlannedRun, offline_only: bool) -> dict[str, str]:
     return tags
 
 
-def _listener(on_partition: OnPartition) -> Callable[[EventLogEntry], None]:
+def _listener(
+    on_partition: OnPartition, is_asked_to_stop: Callable[[], bool]
+) -> Callable[[EventLogEntry], None]:
     def listen(entry: EventLogEntry) -> None:
         event = entry.dagster_event
         if event is not None and event.is_step_materialization and event.asset_key is not None:
             on_partition(event.asset_key.to_user_string())
+            if is_asked_to_stop():
+                raise KeyboardInterrupt
 
     return listen
 

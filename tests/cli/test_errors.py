@@ -1,10 +1,12 @@
 """What a command says and how it ends when it cannot do what it is asked."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NoReturn
 
 import dagster as dg
@@ -183,6 +185,20 @@ def test_an_interrupted_computation_says_how_it_goes_on_and_leaves_no_run_that_w
     assert "interrupted; the same command again goes on" in answer.err
     with dg.DagsterInstance.from_config(str(shop.folder / "home" / "dagster")) as instance:
         assert [run.status.name for run in instance.get_runs()] == ["CANCELED"]
+
+
+def test_an_interruption_is_heard_also_where_its_exception_is_lost(shop: ShopHome) -> None:
+    """As in a callback of the garbage collection: what the handler raises there is forgotten."""
+
+    def deaf(*_: object, **__: object) -> SimpleNamespace:
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+        return SimpleNamespace(all_events=[], success=True)
+
+    shop.monkeypatch.setattr(dg.JobDefinition, "execute_in_process", deaf)
+
+    assert shop.headrace("materialize", "orders", "--partitions", "2024-01-01").status == 130
 
 
 @pytest.mark.parametrize("command", ["up", "demo", "serve"])
