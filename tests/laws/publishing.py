@@ -107,6 +107,7 @@ class Stage:
         """Publish a partition; answers are checked each time before the store is spoken to."""
         step = step or Publish(number)
         self.begun.add(number)
+        due_at_first = self._due()
         moments = iter(range(1_000_000))
 
         def before() -> None:
@@ -133,7 +134,8 @@ class Stage:
                 return
         done = publication.generation
         self.finished[number] = max(done, self.finished.get(number, 0))
-        due = {number for number in self.generations if not self._waits(number)}
+        # A publisher looks once at what is due: before a commit in the middle of it, or behind it.
+        due = due_at_first | self._due()
         if self.world.group.online is Online.SNAPSHOT:
             self.is_complete |= not publication.superseded
         else:
@@ -142,6 +144,9 @@ class Stage:
             self.is_live = True
             order = (self.world.end_of(number), done)
             self.floor = max(self.floor or order, order)
+
+    def _due(self) -> set[int]:
+        return {number for number in self.generations if not self._waits(number)}
 
     def _waits(self, number: int) -> bool:
         """Whether nobody publishes a partition without being asked, and nobody was."""
