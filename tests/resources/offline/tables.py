@@ -16,7 +16,7 @@ from headrace.contract.feature_group import (
     Online,
 )
 from headrace.resources.offline.offline_table import Commit, OfflineTable
-from headrace.resources.offline.table_spec import feature_table
+from headrace.resources.offline.table_spec import TableKind, TableSpec, feature_table
 
 DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
@@ -36,6 +36,16 @@ SPEND = FeatureGroupSpec(
     partitions="DAILY",
 )
 LAST_BASKET = replace(SPEND, name="last_basket", online=Online.UPSERT)
+PRODUCTS = TableSpec(
+    kind=TableKind.DIMENSION,
+    name="products",
+    version=1,
+    columns=(("product_id", pl.Int64()), ("price", pl.Decimal(10, 2))),
+    partitioning=None,
+    event_timestamp=None,
+    stamped_at_end=False,
+    key=(),
+)
 
 
 def day(number: int) -> str:
@@ -70,3 +80,9 @@ def commit(table: OfflineTable, number: int, rows: pl.DataFrame, **changes: obje
         "verdicts": {},
     }
     return table.commit(day(number), rows, **{**arguments, **changes})
+
+
+def amounts(table: OfflineTable, *partitions: str) -> list[tuple[int, float]]:
+    """Household and amount of the rows in these partitions (in all when none are given)."""
+    rows = table.snapshot().scan(partitions or None).collect()
+    return list(rows.select("household_id", "amount").iter_rows())

@@ -1,7 +1,6 @@
 """Writers and readers of one table at the same time, in processes of their own."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,26 +16,11 @@ from headrace.resources.offline.offline_table import OfflineTable
 from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
     SPEND,
+    amounts,
     commit,
     day,
     snapshot_rows,
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> OfflineStore:
-    return OfflineStore(str(tmp_path / "a store"))  # with a space: addresses are not URLs
-
-
-@pytest.fixture
-def spend(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(SPEND))
-
-
-def amounts(table: OfflineTable, *partitions: str) -> list[tuple[int, float]]:
-    """Household and amount of the rows in these partitions (in all when none are given)."""
-    rows = table.snapshot().scan(partitions or None).collect()
-    return list(rows.select("household_id", "amount").iter_rows())
 
 
 def test_a_writer_that_counted_from_an_older_version_conflicts(spend: OfflineTable) -> None:

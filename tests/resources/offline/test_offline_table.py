@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,48 +14,17 @@ from headrace.contract.feature_group import DType, FeatureSpec
 from headrace.contract.partitions import HOURLY
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import Commit, Computation, OfflineTable
-from headrace.resources.offline.table_spec import TableKind, TableSpec, feature_table
+from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
-    LAST_BASKET,
+    PRODUCTS,
     SPEND,
     START,
+    amounts,
     commit,
     day,
     snapshot_rows,
     upsert_rows,
 )
-
-PRODUCTS = TableSpec(
-    kind=TableKind.DIMENSION,
-    name="products",
-    version=1,
-    columns=(("product_id", pl.Int64()), ("price", pl.Decimal(10, 2))),
-    partitioning=None,
-    event_timestamp=None,
-    stamped_at_end=False,
-    key=(),
-)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> OfflineStore:
-    return OfflineStore(str(tmp_path / "a store"))  # with a space: addresses are not URLs
-
-
-@pytest.fixture
-def spend(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(SPEND))
-
-
-@pytest.fixture
-def baskets(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(LAST_BASKET))
-
-
-def amounts(table: OfflineTable, *partitions: str) -> list[tuple[int, float]]:
-    """Household and amount of the rows in these partitions (in all when none are given)."""
-    rows = table.snapshot().scan(partitions or None).collect()
-    return list(rows.select("household_id", "amount").iter_rows())
 
 
 def test_a_table_that_was_never_committed_to_is_empty_and_absent(spend: OfflineTable) -> None:

@@ -1,7 +1,6 @@
 """What a table does not take: then nothing of the call is committed."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,49 +14,18 @@ from headrace.contract.errors import (
 from headrace.contract.feature_group import DType, FeatureSpec, Online
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import OfflineTable
-from headrace.resources.offline.table_spec import TableKind, TableSpec, feature_table
+from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
-    LAST_BASKET,
     MICROSECOND,
+    PRODUCTS,
     SPEND,
     START,
+    amounts,
     commit,
     end,
     snapshot_rows,
     upsert_rows,
 )
-
-PRODUCTS = TableSpec(
-    kind=TableKind.DIMENSION,
-    name="products",
-    version=1,
-    columns=(("product_id", pl.Int64()), ("price", pl.Decimal(10, 2))),
-    partitioning=None,
-    event_timestamp=None,
-    stamped_at_end=False,
-    key=(),
-)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> OfflineStore:
-    return OfflineStore(str(tmp_path / "a store"))  # with a space: addresses are not URLs
-
-
-@pytest.fixture
-def spend(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(SPEND))
-
-
-@pytest.fixture
-def baskets(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(LAST_BASKET))
-
-
-def amounts(table: OfflineTable, *partitions: str) -> list[tuple[int, float]]:
-    """Household and amount of the rows in these partitions (in all when none are given)."""
-    rows = table.snapshot().scan(partitions or None).collect()
-    return list(rows.select("household_id", "amount").iter_rows())
 
 
 @pytest.mark.parametrize(

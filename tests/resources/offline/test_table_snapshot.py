@@ -2,36 +2,17 @@
 
 from pathlib import Path
 
-import pytest
 from deltalake import DeltaTable
 
-from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import OfflineTable
-from headrace.resources.offline.table_spec import feature_table
 from headrace.tests.resources.offline.tables import (
     DAY,
     MICROSECOND,
-    SPEND,
+    amounts,
     commit,
     day,
     snapshot_rows,
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> OfflineStore:
-    return OfflineStore(str(tmp_path / "a store"))  # with a space: addresses are not URLs
-
-
-@pytest.fixture
-def spend(store: OfflineStore) -> OfflineTable:
-    return store.table(feature_table(SPEND))
-
-
-def amounts(table: OfflineTable, *partitions: str) -> list[tuple[int, float]]:
-    """Household and amount of the rows in these partitions (in all when none are given)."""
-    rows = table.snapshot().scan(partitions or None).collect()
-    return list(rows.select("household_id", "amount").iter_rows())
 
 
 def test_only_the_files_of_the_asked_partitions_are_opened(spend: OfflineTable) -> None:
