@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...resources.offline.row_order import row_order
+from ...resources.offline.row_order import lie_in_order, row_order
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from .acceptance import Instants, Intervals
 
@@ -48,7 +48,7 @@ class SortedRows:
         starts = entity_starts([rows[name] for name in keys])
         entities = rows.select(keys)[starts]
         order = None
-        if row_order(entities, keys) is not None or not _are_in_order(times, starts):
+        if not (lie_in_order(entities, keys) and _are_ascending(times, starts)):
             order = row_order(rows, [*keys, EVENT_TIMESTAMP])
         if order is not None:
             times, ordered = times[order], rows.select(keys)[order]
@@ -92,7 +92,7 @@ def entity_starts(keys: Sequence[pl.Series]) -> Positions:
     return np.flatnonzero(changes)
 
 
-def _are_in_order(times: Instants, starts: Positions) -> bool:
+def _are_ascending(times: Instants, starts: Positions) -> bool:
     """Whether no row is older than the one before it, but for the first of an entity."""
     is_older = np.zeros(len(times), np.bool_)
     np.less(times[1:], times[:-1], out=is_older[1:])

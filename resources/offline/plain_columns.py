@@ -2,8 +2,8 @@
 
 A column is *plain* when its values are one page, never null, encoded PLAIN, and its field is
 required: then the page is the array, perhaps compressed (Parquet format, "Data Pages", "Plain").
-Reading one costs about what copying it costs; a general reader takes four times as much for the
-planning of it and for fresh memory. What is not plain is left to that reader.
+Reading one costs little more than copying it; a general reader takes more than twice as much, for
+the planning of it and for fresh memory. What is not plain is left to that reader.
 """
 
 import os

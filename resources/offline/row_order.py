@@ -34,6 +34,13 @@ def row_order(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64] | None
     return None if bool(np.all(order[1:] > order[:-1])) else order
 
 
+def lie_in_order(rows: pl.DataFrame, by: Sequence[str]) -> bool:
+    """Whether `row_order` would find nothing to do; of whole numbers without sorting them."""
+    numbers = [_numbers(rows[name]) for name in by]
+    whole = [each for each in numbers if each is not None]
+    return _are_in_order(whole) if len(whole) == len(by) else row_order(rows, by) is None
+
+
 def _sorted_by_polars(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64]:
     order = rows.select(pl.arg_sort_by(*by, maintain_order=True)).to_series()
     return order.cast(pl.Int64).to_numpy()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.resources.offline.row_order import row_order
+from headrace.resources.offline.row_order import lie_in_order, row_order
 
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 _NEAR = st.integers(-3, 3)
@@ -44,6 +44,8 @@ def test_rows_are_ordered_as_a_stable_sort_orders_them(
     order = row_order(rows, by)
     found = rows if order is None else rows[order]
     assert found.equals(rows.sort(by, maintain_order=True))
+    assert lie_in_order(rows, by) is (order is None)
+    assert lie_in_order(found, by)
 
 
 @pytest.mark.parametrize("name", ["near", "text"])
