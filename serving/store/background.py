@@ -32,7 +32,8 @@ class Background:
         self._receiver.settimeout(0)
         self._sender.settimeout(0)
         self._lock = threading.Lock()
-        self._finished: deque[Callable[[], None]] = deque()
+        # What was made, and what hands it over.
+        self._finished: deque[tuple[object, Callable[[], None]]] = deque()
         self._is_closed = False
 
     def fileno(self) -> int:
@@ -57,21 +58,28 @@ class Background:
         with suppress(BlockingIOError):
             self._receiver.recv(4096)
         while self._finished:
-            self._finished.popleft()()
+            self._finished.popleft()[1]()
 
     def close(self) -> None:
-        """Take nothing up any more: what a thread still makes is closed by that thread."""
+        """Take nothing up any more: what waits for it is closed, what is made yet by its thread."""
         with self._lock:
             self._is_closed = True
             self._receiver.close()
             self._sender.close()
+        for made, _ in self._finished:
+            _give_back(made)
+        self._finished.clear()
 
     def _finish(self, result: _Made | Exception, then: Callable[[_Made | Exception], None]) -> None:
         with self._lock:
             if not self._is_closed:
-                self._finished.append(lambda: then(result))
+                self._finished.append((result, lambda: then(result)))
                 with suppress(BlockingIOError):  # a full pair wakes just as well
                     self._sender.send(b"\0")
                 return
-        if isinstance(result, Closable):
-            result.close()
+        _give_back(result)
+
+
+def _give_back(made: object) -> None:
+    if isinstance(made, Closable):
+        made.close()
