@@ -20,7 +20,7 @@ from headrace.contract.feature_group import (
     Online,
 )
 from headrace.contract.partitions import DAILY
-from headrace.resources.offline.history_refresh import refresh_history
+from headrace.resources.offline.maintenance.maintained import Kept, maintain_table
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import Computation, OfflineTable
 from headrace.resources.offline.table_spec import BUCKET_COLUMN, EVENT_TIMESTAMP, feature_table
@@ -51,12 +51,12 @@ def write(folder: str, kind: str, buckets: int, groups: int = GROUPS) -> dict[st
     return {**cost, "rows": rows, "files": files}
 
 
-def refresh(folder: str, kind: str, groups: int = GROUPS) -> dict[str, float]:
-    """Copy what was committed into each group's history, by bucket and month."""
+def maintain(folder: str, kind: str, groups: int = GROUPS) -> dict[str, float]:
+    """Do what the daily maintenance does: history, compaction, checkpoint, vacuum."""
     store = OfflineStore(f"{folder}/tables")
     with measured() as cost:
         for number in range(groups):
-            refresh_history(store.table(feature_table(group_spec(number, kind))))
+            maintain_table(store.table(feature_table(group_spec(number, kind))), Kept())
     return cost
 
 

@@ -55,13 +55,13 @@ def _history(folder: str, *, reduced: bool) -> dict[str, Any]:
         rows.generate, folder=folder, kind="upsert", spine=size.spine, group=size.group, groups=1
     )
     written = run_step(tables.write, folder=folder, kind="upsert", buckets=buckets, groups=1)
-    refreshed = run_step(tables.refresh, folder=folder, kind="upsert", groups=1)
+    maintained = run_step(tables.maintain, folder=folder, kind="upsert", groups=1)
     read = run_step(steps.reads, folder=folder, entities=size.entities, buckets=buckets, count=20)
     return {
         "rows": written["rows"],
         "buckets": buckets,
         "write": written,
-        "refresh": refreshed,
+        "maintain": maintained,
         "reads": read,
     }
 

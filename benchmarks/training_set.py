@@ -70,7 +70,7 @@ def compared(folder: str, kind: str, size: Size, *, buckets: int, runs: int) -> 
     _generate(folder, kind, size)
     prepared = {
         "write": run_step(tables.write, folder=folder, kind=kind, buckets=buckets),
-        "refresh": run_step(tables.refresh, folder=folder, kind=kind),
+        "maintain": run_step(tables.maintain, folder=folder, kind=kind),
     }
     run_step(tables.adopt, folder=folder, kind=kind)
     contenders: dict[str, Contender] = {

@@ -8,7 +8,7 @@ The answer is the entity's newest row with oldest <= event timestamp <= newest, 
   says what was known. If its age t - end exceeds the TTL, nothing was.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.partitions import PARTITIONINGS
 from ...contract.status import microseconds
+from ...resources.offline.column_values import Positions
 from ...resources.offline.history import month_of
 
 Instants: TypeAlias = NDArray[np.int64]
@@ -37,6 +38,10 @@ class Intervals:
     def meeting(self, first: int, last: int) -> NDArray[np.bool_]:
         """Which of them have an instant in common with [first, last]."""
         return (self.newest >= first) & (self.oldest <= last)
+
+    def at(self, positions: Positions) -> "Intervals":
+        """Some of them."""
+        return Intervals(self.oldest.take(positions), self.newest.take(positions))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ class Acceptance:
             return cls(group, partitions, dates, dates)
         return cls(group, partitions, dates - microseconds(cut.length), dates - 1)
 
+    @property
+    def key(self) -> Hashable:
+        """The same for whatever accepts the same."""
+        return self.group.online, self.group.ttl, self.group.partitions, self.partitions
+
     def intervals(self, times: Instants) -> Intervals:
         """What is accepted at each time."""
         ttl = self.group.ttl
@@ -88,15 +98,14 @@ class Acceptance:
         fresh = (number > 0) & (ends >= oldest)
         return Intervals(np.where(fresh, ends, _EVER.max), ends)
 
-    def months(self, instants: Instants) -> Iterator[Month]:
-        """The months, newest first, of the partitions that may answer at any of some instants.
+    def months(self, accepted: Intervals) -> Iterator[Month]:
+        """The months, newest first, of the partitions that may hold a row of some intervals.
 
         Args:
-            instants: Sorted; then so are both bounds of what is accepted at them.
+            accepted: What is accepted at some times, in any order; nowhere nothing.
         """
-        accepted = self.intervals(instants)
-        some = accepted.newest >= accepted.oldest
-        oldest, newest = accepted.oldest[some], accepted.newest[some]
+        # Both bounds grow with the time, so that sorting each keeps them side by side.
+        oldest, newest = np.sort(accepted.oldest), np.sort(accepted.newest)
         met = np.searchsorted(newest, self.starts) < np.searchsorted(oldest, self.ends, "right")
         months: dict[str, list[int]] = {}
         for index in np.flatnonzero(met).tolist():

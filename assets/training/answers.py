@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .sorted_rows import Positions
+from ...resources.offline.column_values import Columns, Positions, Values, taken
 
 
 class Answers:
@@ -35,8 +35,8 @@ class Answers:
             for name, dtype in schema.items()
         }
 
-    def put(self, rows: Positions, found: pl.DataFrame, positions: Positions) -> None:
-        """Say that the spine's rows have these rows of a frame, position by position."""
+    def put(self, rows: Positions, found: Columns, positions: Positions) -> None:
+        """Say that the spine's rows have these rows that were found, position by position."""
         self._answered[rows] = True
         for name, column in self._columns.items():
             column.put(rows, found[name], positions)
@@ -47,7 +47,7 @@ class Answers:
 
 
 class _Column(Protocol):
-    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None: ...
+    def put(self, rows: Positions, found: Values, positions: Positions) -> None: ...
 
     def series(self) -> pl.Series: ...
 
@@ -61,12 +61,12 @@ class _Fixed:
         self._values = np.zeros(len(answered), physical.to_numpy().dtype)
         self._nulls: list[Positions] = []
 
-    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None:
-        physical = found.to_physical()
-        if physical.null_count():
+    def put(self, rows: Positions, found: Values, positions: Positions) -> None:
+        if isinstance(found, pl.Series):
+            physical = found.to_physical()
             self._nulls.append(rows[physical.is_null().to_numpy()[positions]])
-            physical = physical.fill_null(0)
-        self._values[rows] = physical.to_numpy()[positions]
+            found = physical.fill_null(0).to_numpy()
+        self._values[rows] = found.take(positions)
 
     def series(self) -> pl.Series:
         values = pl.Series(self._values).cast(self._dtype)
@@ -83,8 +83,8 @@ class _Pieces:
         self._dtype, self._height = dtype, height
         self._pieces: list[tuple[Positions, pl.Series]] = []
 
-    def put(self, rows: Positions, found: pl.Series, positions: Positions) -> None:
-        self._pieces.append((rows, _compact(found.gather(pl.Series(positions)))))
+    def put(self, rows: Positions, found: Values, positions: Positions) -> None:
+        self._pieces.append((rows, _compact(pl.Series(taken(found, positions)))))
 
     def series(self) -> pl.Series:
         nothing = pl.Series([None], dtype=self._dtype)

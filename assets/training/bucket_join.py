@@ -1,19 +1,23 @@
 """What one group knew of each row of a spine, found bucket by bucket and month by month."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from ...resources.offline.column_values import Columns, Positions
 from ...resources.offline.monthly_rows import MonthlyRows
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
-from .acceptance import Acceptance, Intervals, Month
+from .acceptance import Acceptance, Month
 from .answers import Answers
-from .bucketed_spine import SpineBucket
 from .feature_columns import GroupColumns
-from .sorted_rows import Positions, SortedRows, positions_of
+from .questions import Questions
+from .sorted_rows import SortedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class GroupJoin:
     """One group's part of a join; its buckets may be answered by several threads at once.
 
     Opens only the files of buckets and partitions that can answer a row. While the rows of one
-    month are searched, those of the next are read: no more than the two of each thread are in
-    memory.
+    month are searched, those of the next are fetched from an object store: no more than the two of
+    each thread are in memory.
     """
 
     def __init__(self, group: GroupColumns, height: int) -> None:
@@ -49,29 +53,30 @@ class GroupJoin:
             height: How many rows the spine has.
         """
         self.group = group
+        self.acceptance = Acceptance.of(group.spec, group.snapshot.commits)
         self._source = MonthlyRows.of(group.snapshot)
-        self._acceptance = Acceptance.of(group.spec, group.snapshot.commits)
+        # Reading a local file is copying: handing it over to another thread costs more.
+        self._ahead = 0 if self._source.is_local else 1
         schema = {name: group.snapshot.spec.schema[name] for name in group.columns}
         self._answers = Answers(schema, height)
 
-    def answer(self, spine: SpineBucket, reader: ThreadPoolExecutor) -> None:
+    def answer(self, questions: Questions, reader: Executor) -> None:
         """Find what was known at the rows of one bucket of the spine.
 
         Args:
-            spine: By the group's join keys and number of buckets.
-            reader: Reads the rows of months.
+            questions: Of a bucket by the group's join keys and number of buckets, and by what it
+                accepts.
+            reader: Fetches months ahead.
         """
-        questions = _Questions.of(spine, self._acceptance.intervals(spine.times))
-        before: tuple[Month, Future[pl.DataFrame]] | None = None
-        for month in self._acceptance.months(spine.instants):
-            if not questions.are_open(month):
-                continue
-            rows = reader.submit(self._rows, spine.bucket, month)
-            if before is not None:
-                self._answer(questions, *before)
-            before = month, rows
-        if before is not None:
-            self._answer(questions, *before)
+        is_open = np.ones(len(questions.spine.rows), np.bool_)
+        ahead: deque[tuple[Positions, Callable[[], Columns]]] = deque()
+        for month, asked in questions.months:
+            if is_open.take(asked).any():
+                ahead.append((asked, self._begun(questions.spine.bucket, month, reader)))
+            while len(ahead) > self._ahead:
+                self._answer(questions, is_open, *ahead.popleft())
+        while ahead:
+            self._answer(questions, is_open, *ahead.popleft())
 
     def values(self) -> pl.DataFrame:
         """The features as known at each row of the spine; null where nothing was."""
@@ -87,44 +92,34 @@ class GroupJoin:
             history_covers=history.covers if history else None,
         )
 
-    def _rows(self, bucket: int, month: Month) -> pl.DataFrame:
+    def _begun(self, bucket: int, month: Month, reader: Executor) -> Callable[[], Columns]:
+        """What gives a month's rows."""
         keys = self.group.spec.entity.key_names
         columns = [*keys, EVENT_TIMESTAMP, *self.group.columns]
-        return self._source.read(month.key, bucket, month.partitions, columns)
+        rows = partial(self._source.read, month.key, bucket, month.partitions, columns)
+        return reader.submit(rows).result if self._ahead else rows
 
-    def _answer(self, questions: "_Questions", month: Month, rows: Future[pl.DataFrame]) -> None:
-        found = SortedRows.of(rows.result(), self.group.spec.entity.key_names)
-        asked, answers = questions.answer(month, found)
-        self._answers.put(questions.spine.rows[asked], found.rows, found.positions(answers))
-
-
-@dataclass(frozen=True, slots=True)
-class _Questions:
-    """A bucket of the spine, and which of its rows wait for an answer."""
-
-    spine: SpineBucket
-    intervals: Intervals
-    open: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, spine: SpineBucket, intervals: Intervals) -> "_Questions":
-        return cls(spine, intervals, intervals.newest >= intervals.oldest)
-
-    def are_open(self, month: Month) -> bool:
-        return bool(np.any(self._asked(month)))
-
-    def answer(self, month: Month, rows: SortedRows) -> tuple[Positions, Positions]:
-        """Answer what the month can: positions in the bucket, and the row found for each.
+    def _answer(
+        self,
+        questions: Questions,
+        is_open: NDArray[np.bool_],
+        asked: Positions,
+        rows: Callable[[], Columns],
+    ) -> None:
+        """Answer what the month can.
 
         Months come newest first: an entity's newest row decides, also when it is too old.
         """
-        asked = np.flatnonzero(self._asked(month))
-        entities = positions_of(self.spine.entities, rows.entities)[self.spine.codes[asked]]
-        asked, entities = asked[entities >= 0], entities[entities >= 0]
-        accepted = Intervals(self.intervals.oldest[asked], self.intervals.newest[asked])
-        found, answers = rows.newest(entities, accepted)
-        self.open[asked[found >= 0]] = False
-        return asked[answers >= 0], answers[answers >= 0]
-
-    def _asked(self, month: Month) -> NDArray[np.bool_]:
-        return self.open & self.intervals.meeting(month.first, month.last)
+        asked = asked[is_open.take(asked)]
+        if not len(asked):
+            return
+        columns, spine, accepted = rows(), questions.spine, questions.accepted
+        sorted_rows = SortedRows.of(columns, self.group.spec.entity.key_names)
+        among = sorted_rows.slices_of(spine.entities).of(spine.codes.take(asked))
+        there, found = sorted_rows.newest(among, accepted.newest.take(asked))
+        known = asked.take(there)
+        is_open[known] = False
+        is_fresh = sorted_rows.times.take(found) >= accepted.oldest.take(known)
+        if not is_fresh.all():
+            known, found = known[is_fresh], found[is_fresh]
+        self._answers.put(spine.rows.take(known), columns, sorted_rows.places(found))

@@ -1,8 +1,9 @@
 """Features beside a spine: the columns of all groups, joined to its rows."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 import polars as pl
 
@@ -12,8 +13,12 @@ from ...resources.offline.table_spec import EVENT_TIMESTAMP, EVENT_TIMESTAMP_TYP
 from .bucket_join import GroupJoin, Reading
 from .bucketed_spine import SpineBucket, bucketed_spine
 from .feature_columns import GroupColumns
+from .questions import Questions
+
+Key = TypeVar("Key", bound=Hashable)
 
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each holds rows in memory
+_SHARES = 4  # of the work, for each thread: none waits long for the last
 # For good: threads that come and go leave their memory behind, arena by arena.
 _JOINERS, _READERS = ThreadPoolExecutor(_AT_ONCE), ThreadPoolExecutor(_AT_ONCE)
 
@@ -56,17 +61,20 @@ def joined(
 
 def _answer(spine: pl.DataFrame, joins: Sequence[GroupJoin]) -> None:
     """Answer all buckets of all groups, several at once."""
-    spines: dict[tuple[tuple[str, ...], int], list[SpineBucket]] = {}
-    for join in joins:
-        by = join.group.spec.entity.key_names, join.group.snapshot.buckets
-        if by not in spines:
-            spines[by] = bucketed_spine(spine, *by, _JOINERS)
-    answered = [
-        _JOINERS.submit(join.answer, bucket, _READERS)
-        for join in joins
-        for bucket in spines[join.group.spec.entity.key_names, join.group.snapshot.buckets]
-    ]
+    answered: list[Future[None]] = []
     try:
+        for entity, alike in _by(joins, _entity).items():
+            buckets = bucketed_spine(spine, *entity, _JOINERS)
+            parts = (
+                part
+                for same in _by(alike, lambda join: join.acceptance.key).values()
+                for part in _parts(same, len(buckets))
+            )
+            answered += [
+                _JOINERS.submit(_answer_bucket, bucket, part)
+                for part in parts
+                for bucket in buckets
+            ]
         for each in answered:
             each.result()
     except BaseException:
@@ -74,6 +82,30 @@ def _answer(spine: pl.DataFrame, joins: Sequence[GroupJoin]) -> None:
             each.cancel()
         wait(answered)
         raise
+
+
+def _answer_bucket(bucket: SpineBucket, joins: Sequence[GroupJoin]) -> None:
+    """Answer a bucket of groups that accept the same."""
+    questions = Questions.of(bucket, joins[0].acceptance)
+    for join in joins:
+        join.answer(questions, _READERS)
+
+
+def _entity(join: GroupJoin) -> tuple[tuple[str, ...], int]:
+    return join.group.spec.entity.key_names, join.group.snapshot.buckets
+
+
+def _by(joins: Iterable[GroupJoin], key: Callable[[GroupJoin], Key]) -> dict[Key, list[GroupJoin]]:
+    found: dict[Key, list[GroupJoin]] = {}
+    for join in joins:
+        found.setdefault(key(join), []).append(join)
+    return found
+
+
+def _parts(joins: Sequence[GroupJoin], buckets: int) -> Iterator[Sequence[GroupJoin]]:
+    """The groups in parts: few, as questions are asked once in each, but work for every thread."""
+    size = max(1, len(joins) * buckets // (_SHARES * _AT_ONCE))
+    yield from (joins[start : start + size] for start in range(0, len(joins), size))
 
 
 def check_spine(schema: pl.Schema, groups: Iterable[GroupColumns], columns: Iterable[str]) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import polars as pl
 
 from ...contract.partitions import Partitioning
 from ...contract.status import microseconds
+from .column_values import Columns, columns_of
 from .history import History, history_of, month_of
 from .plain_columns import plain_columns
 from .table_snapshot import TableSnapshot
@@ -51,24 +53,31 @@ class MonthlyRows:
         tail = (key for files in self._listed().values() for key, _ in files)
         return cells + sum(key in self.uncovered for key in tail)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether reading waits for no network."""
+        return "://" not in self.snapshot.log.uri
+
     def read(
         self, month: str, bucket: int, partitions: Collection[str], columns: Sequence[str]
-    ) -> pl.DataFrame:
+    ) -> Columns:
         """A bucket's rows in a month: those of the given partitions, perhaps of others beside them.
 
         They are all of newest commits, in no order that could be relied on.
         """
         tail = self.uncovered.intersection(partitions)
         cell = self.history.cells.get((month, bucket)) if self.history else None
-        if cell is not None and len(tail) < len(partitions):
-            try:
-                rows = self._current(self._read_cell(cell, columns), month)
-            except (pl.exceptions.PolarsError, OSError):
-                # It was removed as outdated, or is damaged. The table has all of its rows.
-                return self._read(self._files(month, bucket, partitions), columns)
-            files = self._files(month, bucket, tail)
-            return pl.concat([rows, self._read(files, columns)]) if files else rows
-        return self._read(self._files(month, bucket, tail), columns)
+        if cell is None or len(tail) == len(partitions):
+            return columns_of(self._read(self._files(month, bucket, tail), columns))
+        files, outdated = self._files(month, bucket, tail), self._outdated(month)
+        try:
+            if not files and not outdated:
+                return self._read_cell(cell, columns)
+            rows = self._without(outdated, self._read([cell], columns))
+        except (pl.exceptions.PolarsError, OSError):
+            # It was removed as outdated, or is damaged. The table has all of its rows.
+            return columns_of(self._read(self._files(month, bucket, partitions), columns))
+        return columns_of(pl.concat([rows, self._read(files, columns)]) if files else rows)
 
     def _files(self, month: str, bucket: int, partitions: Collection[str]) -> list[str]:
         if not partitions:
@@ -86,26 +95,29 @@ class MonthlyRows:
         self.opened.update(uris)
         return self.snapshot.scan_files(uris).select(columns).collect()
 
-    def _read_cell(self, uri: str, columns: Sequence[str]) -> pl.DataFrame:
+    def _read_cell(self, uri: str, columns: Sequence[str]) -> Columns:
         schema = self.snapshot.spec.schema
         plain = plain_columns(uri, {name: schema[name] for name in columns})
         self.opened.add(uri)
         others = [name for name in columns if name not in plain]
-        if not others:
-            return pl.DataFrame([plain[name] for name in columns])
-        return self._read([uri], others).with_columns(plain.values()).select(columns)
+        return {**plain, **columns_of(self._read([uri], others))} if others else plain
 
-    def _current(self, rows: pl.DataFrame, month: str) -> pl.DataFrame:
-        """The rows of the history without those of partitions that were replaced since."""
+    def _outdated(self, month: str) -> list[datetime]:
+        """The ends of the month's partitions of which the history has rows of an earlier commit."""
         cut = self.snapshot.spec.partitioning
-        outdated = [key for key in self.replaced if month_of(key) == month]
-        if not outdated or not isinstance(cut, Partitioning):
+        if not isinstance(cut, Partitioning):
+            return []
+        return [cut.window(key).end for key in self.replaced if month_of(key) == month]
+
+    def _without(self, outdated: Sequence[datetime], rows: pl.DataFrame) -> pl.DataFrame:
+        cut = self.snapshot.spec.partitioning
+        if not isinstance(cut, Partitioning):
             return rows
         length, at = microseconds(cut.length), pl.col(EVENT_TIMESTAMP).to_physical()
         ends = (at if self.snapshot.spec.stamped_at_end else at // length * length + length).cast(
             pl.Datetime("us", "UTC")
         )
-        return rows.filter(~ends.is_in([cut.window(key).end for key in outdated]))
+        return rows.filter(~ends.is_in(outdated))
 
 
 def _files(snapshot: TableSnapshot) -> dict[tuple[str, int], list[tuple[str, str]]]:

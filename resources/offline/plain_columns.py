@@ -10,26 +10,30 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-# Of each type of a feature that an array holds: how Parquet stores it, and Arrow's name for it.
-_STORED: dict[pl.DataType, tuple[str, pa.DataType]] = {
-    pl.Int32(): ("INT32", pa.int32()),
-    pl.Int64(): ("INT64", pa.int64()),
-    pl.Float32(): ("FLOAT", pa.float32()),
-    pl.Float64(): ("DOUBLE", pa.float64()),
-    pl.Date(): ("INT32", pa.date32()),
-    pl.Datetime("us", "UTC"): ("INT64", pa.timestamp("us", "UTC")),
+from .column_values import is_held_by_an_array
+
+# Of each type of a feature that an array holds: how Parquet stores it, and what numpy calls that.
+_STORED: dict[pl.DataType, tuple[str, np.dtype[Any]]] = {
+    pl.Int32(): ("INT32", np.dtype("<i4")),
+    pl.Int64(): ("INT64", np.dtype("<i8")),
+    pl.Float32(): ("FLOAT", np.dtype("<f4")),
+    pl.Float64(): ("DOUBLE", np.dtype("<f8")),
+    pl.Date(): ("INT32", np.dtype("<i4")),
+    pl.Datetime("us", "UTC"): ("INT64", np.dtype("<i8")),
 }
 _CODEC, _RAW_LZ4 = "lz4", "lz4_raw"  # as the writer names it, and the bytes themselves
 _ONE_PAGE = 1 << 30
 # The least that Parquet says before a page is 17 bytes, and the most, without statistics, 29.
 _TWO_HEADERS = 34
-_SAMPLE_ROWS, _WORTH_IT = 8_192, 0.9
+_SAMPLE_ROWS, _WORTH_IT = 8_192, 0.5
 
 
 def write_plain(rows: pl.DataFrame, sink: str | pa.NativeFile) -> None:
@@ -39,7 +43,7 @@ def write_plain(rows: pl.DataFrame, sink: str | pa.NativeFile) -> None:
         rows: At least one row.
         sink: Where to: a path, or a file that is open for writing.
     """
-    plain = [name for name in rows.columns if _is_plain(rows[name])]
+    plain = [name for name in rows.columns if is_held_by_an_array(rows[name])]
     table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     fields = [field.with_nullable(field.name not in plain) for field in table.schema]
     table = pa.table(table.columns, schema=pa.schema(fields))
@@ -48,7 +52,7 @@ def write_plain(rows: pl.DataFrame, sink: str | pa.NativeFile) -> None:
     pq.write_table(table, sink, compression=compression, **_layout(others, table.num_rows))
 
 
-def plain_columns(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, pl.Series]:
+def plain_columns(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, NDArray[Any]]:
     """Those of the columns that lie plain in a local file; of a file elsewhere none.
 
     Args:
@@ -94,17 +98,14 @@ class _Place:
             is_compressed=chunk.compression == "LZ4",
         )
 
-    def read(self, file: int, name: str, dtype: pl.DataType) -> pl.Series:
+    def read(self, file: int, name: str, dtype: pl.DataType) -> NDArray[Any]:
         # Of Arrow's pool, which keeps what it has: fresh memory costs more than reading into it.
         stored = pa.allocate_buffer(self.stored_size)
         if os.preadv(file, [memoryview(stored)], self.offset) != self.stored_size:
             msg = f"the file ends within column {name!r}"
             raise OSError(msg)
         values = pa.Codec(_RAW_LZ4).decompress(stored, self.size) if self.is_compressed else stored
-        arrow = _STORED[dtype][1]
-        count = self.size // (arrow.bit_width // 8)
-        array = pa.Array.from_buffers(arrow, count, [None, values])
-        return cast("pl.Series", pl.from_arrow(array)).alias(name)
+        return np.frombuffer(values, _STORED[dtype][1])
 
 
 def _places(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
@@ -122,14 +123,10 @@ def _places(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
         is_required = footer.schema.column(index).max_definition_level == 0
         if stored is None or chunk.physical_type != stored[0] or not is_required:
             continue
-        place = _Place.of(chunk, stored[1].bit_width // 8)
+        place = _Place.of(chunk, stored[1].itemsize)
         if place is not None:
             found[chunk.path_in_schema] = place
     return found
-
-
-def _is_plain(column: pl.Series) -> bool:
-    return column.dtype in _STORED and column.null_count() == 0
 
 
 def _layout(dictionaries: Sequence[str], rows: int) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _sorted(rows: pl.DataFrame, by: tuple[str, ...]) -> pl.DataFrame:
         return rows
     if any(rows[name].null_count() for name in by):
         return rows.sort(by, maintain_order=True)
-    order = row_order(rows, by)
+    order = row_order([rows[name] for name in by])
     return rows if order is None else rows[order]
 
 

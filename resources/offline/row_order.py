@@ -10,19 +10,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from .column_values import Positions, Values
+
 _BITS = 63  # of a signed integer that is not negative
 
 
-def row_order(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64] | None:
-    """The positions of the rows in ascending order of some columns; `None`: they lie in it.
+def row_order(by: Sequence[Values]) -> Positions | None:
+    """The positions of rows in ascending order of some columns; `None`: they lie in it.
 
     Ties stay in their order.
 
     Args:
-        rows: Without nulls in these columns.
-        by: The first decides before the second.
+        by: Columns without nulls; the first decides before the second.
     """
-    numbers = [_numbers(rows[name]) for name in by]
+    numbers = [_numbers(values) for values in by]
     whole = [each for each in numbers if each is not None]
     order = None
     if len(whole) == len(by):
@@ -30,24 +31,27 @@ def row_order(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64] | None
             return None
         order = _sorted(whole)
     if order is None:
-        order = _sorted_by_polars(rows, by)
+        order = _sorted_by_polars(by)
     return None if bool(np.all(order[1:] > order[:-1])) else order
 
 
-def lie_in_order(rows: pl.DataFrame, by: Sequence[str]) -> bool:
+def lie_in_order(by: Sequence[Values]) -> bool:
     """Whether `row_order` would find nothing to do; of whole numbers without sorting them."""
-    numbers = [_numbers(rows[name]) for name in by]
+    numbers = [_numbers(values) for values in by]
     whole = [each for each in numbers if each is not None]
-    return _are_in_order(whole) if len(whole) == len(by) else row_order(rows, by) is None
+    return _are_in_order(whole) if len(whole) == len(by) else row_order(by) is None
 
 
-def _sorted_by_polars(rows: pl.DataFrame, by: Sequence[str]) -> NDArray[np.int64]:
-    order = rows.select(pl.arg_sort_by(*by, maintain_order=True)).to_series()
+def _sorted_by_polars(by: Sequence[Values]) -> Positions:
+    rows = pl.DataFrame({str(place): values for place, values in enumerate(by)})
+    order = rows.select(pl.arg_sort_by(*rows.columns, maintain_order=True)).to_series()
     return order.cast(pl.Int64).to_numpy()
 
 
-def _numbers(values: pl.Series) -> NDArray[np.int64] | None:
+def _numbers(values: Values) -> NDArray[np.int64] | None:
     """Whole numbers of 64 bits that compare as the values do; `None`: there are none."""
+    if isinstance(values, np.ndarray):
+        return values.astype(np.int64, copy=False) if values.dtype.kind == "i" else None
     if not (values.dtype.is_integer() or values.dtype.is_temporal()):
         return None
     physical = values.to_physical()
@@ -58,15 +62,16 @@ def _numbers(values: pl.Series) -> NDArray[np.int64] | None:
 
 def _are_in_order(columns: Sequence[NDArray[np.int64]]) -> bool:
     """Whether no row comes before the one above it; the first column decides first."""
-    after: NDArray[np.bool_] | bool = True
-    for numbers in reversed(columns):
+    *before, last = columns
+    after = last[1:] >= last[:-1]
+    for numbers in reversed(before):
         after = (numbers[1:] > numbers[:-1]) | ((numbers[1:] == numbers[:-1]) & after)
     return bool(np.all(after))
 
 
-def _sorted(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
+def _sorted(columns: Sequence[NDArray[np.int64]]) -> Positions | None:
     """The positions by the columns; `None` if values of one differ too much to be packed."""
-    order: NDArray[np.int64] | None = None
+    order: Positions | None = None
     for numbers in reversed(columns):  # each keeps what those before it did among its ties
         if order is None and bool(np.all(numbers[1:] >= numbers[:-1])):
             continue  # events, for one, arrive in time's order
@@ -77,7 +82,7 @@ def _sorted(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64] | None:
     return order
 
 
-def _sorted_by(numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+def _sorted_by(numbers: NDArray[np.int64]) -> Positions | None:
     least, bits = int(numbers.min()), (len(numbers) - 1).bit_length()
     if (int(numbers.max()) - least).bit_length() + bits > _BITS:
         return None

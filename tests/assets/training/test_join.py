@@ -123,9 +123,8 @@ def test_older_months_are_left_closed_once_every_row_is_answered(store: OfflineS
 
     frame, (reading,) = read(store, spine((7, 125)), "last_basket:amount")
 
-    # One month ahead is read while the newest is searched.
     assert frame["last_basket__amount"].to_list() == [120.0]
-    assert (reading.files_opened, reading.files) == (2, 5 * BUCKETS)
+    assert (reading.files_opened, reading.files) == (1, 5 * BUCKETS)
 
 
 def test_groups_of_several_entities_and_buckets_are_joined_to_one_spine(

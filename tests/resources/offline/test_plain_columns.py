@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from polars.testing.parametric import column, dataframes
 
+from headrace.resources.offline.column_values import Columns
 from headrace.resources.offline.plain_columns import plain_columns, write_plain
 
 PLAIN = [
@@ -21,6 +22,10 @@ PLAIN = [
     pl.Datetime("us", "UTC"),
 ]
 OTHERS = [pl.Int8(), pl.UInt64(), pl.Boolean(), pl.String(), pl.Binary(), pl.List(pl.Float64())]
+
+
+def framed(columns: Columns, schema: pl.Schema) -> pl.DataFrame:
+    return pl.DataFrame([pl.Series(name, columns[name]).cast(schema[name]) for name in columns])
 
 
 @settings(max_examples=25)
@@ -44,7 +49,7 @@ def test_every_row_comes_back_and_columns_without_nulls_come_plain(
 
     plain = [name for name in rows.columns if rows[name].dtype in PLAIN]
     assert list(found) == [name for name in plain if not rows[name].null_count()]
-    assert_frame_equal(pl.DataFrame(list(found.values())), rows.select(list(found)))
+    assert_frame_equal(framed(found, rows.schema), rows.select(list(found)))
     assert_frame_equal(pl.scan_parquet(file, schema=rows.schema).collect(), rows)
 
 
@@ -55,7 +60,7 @@ def test_numbers_that_repeat_are_compressed_and_floats_of_all_kinds_are_not(tmp_
     write_plain(rows, str(file))
 
     assert 800_000 < file.stat().st_size < 900_000
-    assert_frame_equal(pl.DataFrame(list(plain_columns(str(file), rows.schema).values())), rows)
+    assert_frame_equal(framed(plain_columns(str(file), rows.schema), rows.schema), rows)
 
 
 @pytest.mark.parametrize(
