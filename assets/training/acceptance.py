@@ -11,6 +11,7 @@ The answer is the entity's newest row with oldest <= event timestamp <= newest, 
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -73,13 +74,11 @@ class Acceptance:
     def of(cls, group: FeatureGroupSpec, committed: Collection[str]) -> "Acceptance":
         """What the group accepts when these partitions are committed."""
         partitions = tuple(sorted(committed))
-        cut = PARTITIONINGS[group.partitions]
-        dates = np.array(
-            [microseconds(cut.window(key).end - _EPOCH) for key in partitions], np.int64
-        )
+        ends = _ends(group.partitions, partitions)
         if group.online is not Online.UPSERT:
-            return cls(group, partitions, dates, dates)
-        return cls(group, partitions, dates - microseconds(cut.length), dates - 1)
+            return cls(group, partitions, ends, ends)
+        length = microseconds(PARTITIONINGS[group.partitions].length)
+        return cls(group, partitions, ends - length, ends - 1)
 
     @property
     def key(self) -> Hashable:
@@ -118,3 +117,10 @@ class Acceptance:
                 int(self.starts[indices[0]]),
                 int(self.ends[indices[-1]]),
             )
+
+
+@lru_cache(maxsize=64)
+def _ends(partitioning: str, partitions: tuple[str, ...]) -> Instants:
+    """When partitions end; many groups have the same ones, and of hours there are thousands."""
+    cut = PARTITIONINGS[partitioning]
+    return np.array([microseconds(cut.window(key).end - _EPOCH) for key in partitions], np.int64)
