@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.partitions import PARTITIONINGS
 from ...contract.status import microseconds
+from ...resources.offline.cell_index import partition_numbers
 from ...resources.offline.column_values import Positions
 from ...resources.offline.history import month_of
 
@@ -96,6 +97,11 @@ class Acceptance:
         ends = np.concatenate([np.array([_EVER.min]), self.ends])[number]
         fresh = (number > 0) & (ends >= oldest)
         return Intervals(np.where(fresh, ends, _EVER.max), ends)
+
+    def numbers(self, newest: Instants) -> NDArray[np.int64]:
+        """The numbers of the partitions that are known up to some ends of intervals."""
+        length = microseconds(PARTITIONINGS[self.group.partitions].length)
+        return partition_numbers(newest, (length, int(self.group.online is not Online.UPSERT)))
 
     def months(self, accepted: Intervals) -> Iterator[Month]:
         """The months, newest first, of the partitions that may hold a row of some intervals.

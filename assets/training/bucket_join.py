@@ -10,14 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...resources.offline.column_values import Columns, Positions
-from ...resources.offline.monthly_rows import MonthlyRows
+from ...resources.offline.column_values import Positions
+from ...resources.offline.monthly_rows import MonthlyRows, RowsOfMonth
 from ...resources.offline.table_spec import EVENT_TIMESTAMP
 from .acceptance import Acceptance, Month
 from .answers import Answers
 from .feature_columns import GroupColumns
 from .questions import Questions
-from .sorted_rows import SortedRows
+from .sorted_rows import SortedRows, positions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class GroupJoin:
             reader: Fetches months ahead.
         """
         is_open = np.ones(len(questions.spine.rows), np.bool_)
-        ahead: deque[tuple[Positions, Callable[[], Columns]]] = deque()
+        ahead: deque[tuple[Positions, Callable[[], RowsOfMonth]]] = deque()
         for month, asked in questions.months:
             if is_open.take(asked).any():
                 ahead.append((asked, self._begun(questions.spine.bucket, month, reader)))
@@ -92,10 +92,9 @@ class GroupJoin:
             history_covers=history.covers if history else None,
         )
 
-    def _begun(self, bucket: int, month: Month, reader: Executor) -> Callable[[], Columns]:
+    def _begun(self, bucket: int, month: Month, reader: Executor) -> Callable[[], RowsOfMonth]:
         """What gives a month's rows."""
-        keys = self.group.spec.entity.key_names
-        columns = [*keys, EVENT_TIMESTAMP, *self.group.columns]
+        columns = list(self.group.columns)
         rows = partial(self._source.read, month.key, bucket, month.partitions, columns)
         return reader.submit(rows).result if self._ahead else rows
 
@@ -104,7 +103,7 @@ class GroupJoin:
         questions: Questions,
         is_open: NDArray[np.bool_],
         asked: Positions,
-        rows: Callable[[], Columns],
+        rows: Callable[[], RowsOfMonth],
     ) -> None:
         """Answer what the month can.
 
@@ -113,13 +112,26 @@ class GroupJoin:
         asked = asked[is_open.take(asked)]
         if not len(asked):
             return
-        columns, spine, accepted = rows(), questions.spine, questions.accepted
-        sorted_rows = SortedRows.of(columns, self.group.spec.entity.key_names)
-        among = sorted_rows.slices_of(spine.entities).of(spine.codes.take(asked))
-        there, found = sorted_rows.newest(among, accepted.newest.take(asked))
+        month, spine, accepted = rows(), questions.spine, questions.accepted
+        there, found = self._newest(questions, asked, month)
         known = asked.take(there)
         is_open[known] = False
-        is_fresh = sorted_rows.times.take(found) >= accepted.oldest.take(known)
+        times = np.asarray(month.columns[EVENT_TIMESTAMP])
+        is_fresh = times.take(found) >= accepted.oldest.take(known)
         if not is_fresh.all():
             known, found = known[is_fresh], found[is_fresh]
-        self._answers.put(spine.rows.take(known), columns, sorted_rows.places(found))
+        self._answers.put(spine.rows.take(known), month.columns, found)
+
+    def _newest(
+        self, questions: Questions, asked: Positions, month: RowsOfMonth
+    ) -> tuple[Positions, Positions]:
+        """Which of the rows that ask have a newest row, and where in the month it is."""
+        spine, keys = questions.spine, self.group.spec.entity.key_names
+        codes = spine.codes.take(asked)
+        if month.index is not None:
+            entities = positions_of(spine.entities, {keys[0]: month.index.entities})
+            return month.index.newest(entities.take(codes), questions.partitions.take(asked))
+        rows = SortedRows.of(month.columns, keys)
+        among = rows.slices_of(spine.entities).of(codes)
+        there, found = rows.newest(among, questions.accepted.newest.take(asked))
+        return there, rows.places(found)

@@ -15,12 +15,14 @@ class Questions:
 
     Attributes:
         accepted: What is accepted at each row of the bucket.
+        partitions: The number of the newest partition that is.
         months: The months that may hold an answer, newest first, each with the rows of the bucket
             that it may answer.
     """
 
     spine: SpineBucket
     accepted: Intervals
+    partitions: Positions
     months: tuple[tuple[Month, Positions], ...]
 
     @classmethod
@@ -33,4 +35,4 @@ class Questions:
             (month, np.flatnonzero(some & accepted.meeting(month.first, month.last)))
             for month in months
         )
-        return cls(spine, accepted, tuple(asked))
+        return cls(spine, accepted, acceptance.numbers(accepted.newest), tuple(asked))

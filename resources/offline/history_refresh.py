@@ -8,6 +8,7 @@ from time import time_ns
 from uuid import uuid4
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -15,6 +16,7 @@ from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
 
 from ...contract.errors import CommitConflictError
+from .cell_index import CellIndex
 from .damage import explained
 from .delta_writes import create
 from .history import (
@@ -31,10 +33,11 @@ from .maintenance.derived import remove_replaced_files
 from .offline_table import OfflineTable
 from .plain_columns import write_plain
 from .table_snapshot import TableSnapshot
-from .table_spec import BUCKET_COLUMN
+from .table_spec import BUCKET_COLUMN, TableSpec
 
 _APPLICATION = "headrace/history"
 _LAYOUT = (MONTH_COLUMN, BUCKET_COLUMN)
+_BUFFERED = 1 << 20
 KEPT = timedelta(days=1)
 """How long a reader may go on reading files that a refresh has replaced."""
 
@@ -125,7 +128,7 @@ def _written(
             if rows.is_empty():
                 continue
             path = f"{MONTH_COLUMN}={month}/{BUCKET_COLUMN}={bucket}/{uuid4().hex}.parquet"
-            _write(rows, path, files)
+            _write(rows, snapshot.spec, path, files)
             yield AddAction(
                 path=path,
                 size=files.get_file_info(path).size,
@@ -136,9 +139,16 @@ def _written(
             )
 
 
-def _write(rows: pl.DataFrame, path: str, files: pyarrow.fs.FileSystem) -> None:
-    with files.open_output_stream(path) as sink:
-        write_plain(rows, sink)
+def _write(rows: pl.DataFrame, spec: TableSpec, path: str, files: pyarrow.fs.FileSystem) -> None:
+    index = CellIndex.of(rows, spec)
+    beside = None if index is None else index.to_bytes()
+    # Delta's streams take bytes alone; what is buffered is given to them so.
+    buffered = max(_BUFFERED, len(beside[0]) + 1 if beside else 0)
+    with (
+        files.open_output_stream(path) as stream,
+        pa.BufferedOutputStream(stream, buffered) as sink,
+    ):
+        write_plain(rows, sink, beside)
 
 
 def _commit(

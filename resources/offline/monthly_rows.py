@@ -8,11 +8,30 @@ import polars as pl
 
 from ...contract.partitions import Partitioning
 from ...contract.status import microseconds
+from .cell_index import CellIndex, cut_of
 from .column_values import Columns, columns_of
 from .history import History, history_of, month_of
-from .plain_columns import plain_columns
+from .plain_columns import PlainFile
 from .table_snapshot import TableSnapshot
 from .table_spec import EVENT_TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOfMonth:
+    """A bucket's rows in a month.
+
+    Attributes:
+        columns: Their columns; join keys only where there is no index.
+        index: Which of them are whose; only where they are sorted by join keys and event timestamp.
+    """
+
+    columns: Columns
+    index: CellIndex | None = None
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "RowsOfMonth":
+        """Rows in any order."""
+        return cls(columns_of(rows))
 
 
 @dataclass(slots=True)
@@ -60,15 +79,22 @@ class MonthlyRows:
 
     def read(
         self, month: str, bucket: int, partitions: Collection[str], columns: Sequence[str]
-    ) -> Columns:
+    ) -> RowsOfMonth:
         """A bucket's rows in a month: those of the given partitions, perhaps of others beside them.
 
-        They are all of newest commits, in no order that could be relied on.
+        They are all of newest commits, in no order that could be relied on without an index.
+
+        Args:
+            month: As in `2018-01`.
+            bucket: The number of an entity bucket.
+            partitions: Those of the month that are wanted.
+            columns: Features, and perhaps others; join keys and event timestamp come with them.
         """
+        columns = [*self.snapshot.spec.order, *columns]
         tail = self.uncovered.intersection(partitions)
         cell = self.history.cells.get((month, bucket)) if self.history else None
         if cell is None or len(tail) == len(partitions):
-            return columns_of(self._read(self._files(month, bucket, tail), columns))
+            return RowsOfMonth.of(self._read(self._files(month, bucket, tail), columns))
         files, outdated = self._files(month, bucket, tail), self._outdated(month)
         try:
             if not files and not outdated:
@@ -76,8 +102,8 @@ class MonthlyRows:
             rows = self._without(outdated, self._read([cell], columns))
         except (pl.exceptions.PolarsError, OSError):
             # It was removed as outdated, or is damaged. The table has all of its rows.
-            return columns_of(self._read(self._files(month, bucket, partitions), columns))
-        return columns_of(pl.concat([rows, self._read(files, columns)]) if files else rows)
+            return RowsOfMonth.of(self._read(self._files(month, bucket, partitions), columns))
+        return RowsOfMonth.of(pl.concat([rows, self._read(files, columns)]) if files else rows)
 
     def _files(self, month: str, bucket: int, partitions: Collection[str]) -> list[str]:
         if not partitions:
@@ -95,12 +121,19 @@ class MonthlyRows:
         self.opened.update(uris)
         return self.snapshot.scan_files(uris).select(columns).collect()
 
-    def _read_cell(self, uri: str, columns: Sequence[str]) -> Columns:
-        schema = self.snapshot.spec.schema
-        plain = plain_columns(uri, {name: schema[name] for name in columns})
+    def _read_cell(self, uri: str, columns: Sequence[str]) -> RowsOfMonth:
+        spec = self.snapshot.spec
+        file = PlainFile.of(uri, {name: spec.schema[name] for name in columns})
         self.opened.add(uri)
-        others = [name for name in columns if name not in plain]
-        return {**plain, **columns_of(self._read([uri], others))} if others else plain
+        beside = file.read_beside()
+        index = None if beside is None else CellIndex.from_bytes(*beside)
+        if index is not None and index.cut == cut_of(spec):
+            columns = [name for name in columns if name not in spec.key]
+        else:
+            index = None
+        others = [name for name in columns if name not in file.places]
+        found = columns_of(self._read([uri], others)) if others else {}
+        return RowsOfMonth({**found, **file.read(columns)}, index)
 
     def _outdated(self, month: str) -> list[datetime]:
         """The ends of the month's partitions of which the history has rows of an earlier commit."""

@@ -7,7 +7,8 @@ the planning of it and for fresh memory. What is not plain is left to that reade
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -30,46 +31,105 @@ _STORED: dict[pl.DataType, tuple[str, np.dtype[Any]]] = {
     pl.Datetime("us", "UTC"): ("INT64", np.dtype("<i8")),
 }
 _CODEC, _RAW_LZ4 = "lz4", "lz4_raw"  # as the writer names it, and the bytes themselves
+_OFFSET, _SIZE, _WORDS = "headrace.beside.offset", "headrace.beside.size", "headrace.beside"
 _ONE_PAGE = 1 << 30
 # The least that Parquet says before a page is 17 bytes, and the most, without statistics, 29.
 _TWO_HEADERS = 34
 _SAMPLE_ROWS, _WORTH_IT = 8_192, 0.5
 
 
-def write_plain(rows: pl.DataFrame, sink: str | pa.NativeFile) -> None:
+def write_plain(
+    rows: pl.DataFrame, sink: pa.NativeFile, beside: tuple[bytes, str] | None = None
+) -> None:
     """Write a Parquet file in which every column is plain that can be.
 
     Args:
         rows: At least one row.
-        sink: Where to: a path, or a file that is open for writing.
+        sink: A file that is open for writing.
+        beside: What readers of Parquet pass over, between the pages and the footer, and words on
+            it, which they find among the footer's.
     """
     plain = [name for name in rows.columns if is_held_by_an_array(rows[name])]
     table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     fields = [field.with_nullable(field.name not in plain) for field in table.schema]
     table = pa.table(table.columns, schema=pa.schema(fields))
     others = [name for name in rows.columns if name not in plain]
-    compression = _compression(table, others)
-    pq.write_table(table, sink, compression=compression, **_layout(others, table.num_rows))
+    layout = {"compression": _compression(table, others), **_layout(others, table.num_rows)}
+    with pq.ParquetWriter(sink, table.schema, **layout) as writer:
+        writer.write_table(table, row_group_size=table.num_rows)
+        if beside is not None:
+            content, words = beside
+            place = {_OFFSET: str(sink.tell()), _SIZE: str(len(content)), _WORDS: words}
+            sink.write(content)
+            writer.add_key_value_metadata(place)
 
 
-def plain_columns(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, NDArray[Any]]:
-    """Those of the columns that lie plain in a local file; of a file elsewhere none.
+@dataclass(frozen=True, slots=True)
+class PlainFile:
+    """What lies plain in a local file.
 
-    Args:
+    Attributes:
         uri: The file's address.
-        schema: The columns that are wanted, with their types.
-
-    Raises:
-        OSError: The file cannot be read, or ends too early.
+        places: Where those of the columns that are wanted lie, by name.
+        beside: Where what was written beside them lies, and the words on it.
     """
-    if "://" in uri:
-        return {}
-    file = os.open(uri, os.O_RDONLY)
-    try:
-        places = _places(uri, schema)
-        return {name: place.read(file, name, schema[name]) for name, place in places.items()}
-    finally:
-        os.close(file)
+
+    uri: str
+    places: "Mapping[str, _Place]"
+    beside: tuple[int, int, str] | None = None
+
+    @classmethod
+    def of(cls, uri: str, schema: Mapping[str, pl.DataType]) -> "PlainFile":
+        """Read a file's footer; in a file elsewhere nothing is plain.
+
+        Args:
+            uri: The file's address.
+            schema: The columns that are wanted, with their types.
+
+        Raises:
+            OSError: The file cannot be read, or ends too early.
+        """
+        if "://" in uri:
+            return cls(uri, {})
+        try:
+            footer = pq.read_metadata(uri)
+        except pa.ArrowException as error:
+            raise OSError(str(error)) from error
+        found = footer.metadata or {}
+        beside = None
+        if _WORDS.encode() in found:
+            offset, size, words = (
+                found[each.encode()].decode() for each in (_OFFSET, _SIZE, _WORDS)
+            )
+            beside = int(offset), int(size), words
+        return cls(uri, _places(footer, schema), beside)
+
+    def read(self, names: Collection[str]) -> dict[str, NDArray[Any]]:
+        """Those of some columns that lie plain.
+
+        Raises:
+            OSError: The file cannot be read, or ends too early.
+        """
+        places = {name: place for name, place in self.places.items() if name in names}
+        if not places:
+            return {}
+        with _opened(self.uri) as file:
+            return {
+                name: place.values(_stored(file, place.offset, place.stored_size))
+                for name, place in places.items()
+            }
+
+    def read_beside(self) -> tuple[memoryview, str] | None:
+        """What was written beside the rows, and the words on it.
+
+        Raises:
+            OSError: The file cannot be read, or ends too early.
+        """
+        if self.beside is None:
+            return None
+        offset, size, words = self.beside
+        with _opened(self.uri) as file:
+            return memoryview(_stored(file, offset, size)), words
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +140,12 @@ class _Place:
     stored_size: int
     size: int
     is_compressed: bool
+    dtype: np.dtype[Any]
 
     @classmethod
-    def of(cls, chunk: pq.ColumnChunkMetaData, width: int) -> "_Place | None":
+    def of(cls, chunk: pq.ColumnChunkMetaData, dtype: np.dtype[Any]) -> "_Place | None":
         """The place of a column chunk's only page; `None` if it has more, or is no plain one."""
-        size = chunk.num_values * width
+        size = chunk.num_values * dtype.itemsize
         header = chunk.total_uncompressed_size - size
         is_one_page = 0 < header < _TWO_HEADERS
         if chunk.has_dictionary_page or not is_one_page or set(chunk.encodings) - {"PLAIN", "RLE"}:
@@ -96,24 +157,35 @@ class _Place:
             stored_size=chunk.total_compressed_size - header,
             size=size,
             is_compressed=chunk.compression == "LZ4",
+            dtype=dtype,
         )
 
-    def read(self, file: int, name: str, dtype: pl.DataType) -> NDArray[Any]:
-        # Of Arrow's pool, which keeps what it has: fresh memory costs more than reading into it.
-        stored = pa.allocate_buffer(self.stored_size)
-        if os.preadv(file, [memoryview(stored)], self.offset) != self.stored_size:
-            msg = f"the file ends within column {name!r}"
-            raise OSError(msg)
+    def values(self, stored: pa.Buffer) -> NDArray[Any]:
+        """What was stored, as an array."""
         values = pa.Codec(_RAW_LZ4).decompress(stored, self.size) if self.is_compressed else stored
-        return np.frombuffer(values, _STORED[dtype][1])
+        return np.frombuffer(values, self.dtype)
 
 
-def _places(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
-    """The plain columns among those that are wanted."""
+@contextmanager
+def _opened(uri: str) -> Iterator[int]:
+    file = os.open(uri, os.O_RDONLY)
     try:
-        footer = pq.read_metadata(uri)
-    except pa.ArrowException as error:
-        raise OSError(str(error)) from error
+        yield file
+    finally:
+        os.close(file)
+
+
+def _stored(file: int, offset: int, size: int) -> pa.Buffer:
+    # Of Arrow's pool, which keeps what it has: fresh memory costs more than reading into it.
+    stored = pa.allocate_buffer(size)
+    if os.preadv(file, [memoryview(stored)], offset) != size:
+        msg = "the file ends within its columns"
+        raise OSError(msg)
+    return stored
+
+
+def _places(footer: pq.FileMetaData, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
+    """The plain columns among those that are wanted."""
     if footer.num_row_groups != 1:
         return {}
     group, found = footer.row_group(0), {}
@@ -123,7 +195,7 @@ def _places(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
         is_required = footer.schema.column(index).max_definition_level == 0
         if stored is None or chunk.physical_type != stored[0] or not is_required:
             continue
-        place = _Place.of(chunk, stored[1].itemsize)
+        place = _Place.of(chunk, stored[1])
         if place is not None:
             found[chunk.path_in_schema] = place
     return found
@@ -132,7 +204,6 @@ def _places(uri: str, schema: Mapping[str, pl.DataType]) -> dict[str, _Place]:
 def _layout(dictionaries: Sequence[str], rows: int) -> dict[str, Any]:
     return {
         "use_dictionary": dictionaries,
-        "row_group_size": rows,
         "data_page_size": _ONE_PAGE,
         "max_rows_per_page": rows,
         "write_statistics": False,  # nobody filters by them
@@ -147,7 +218,8 @@ def _compression(table: pa.Table, dictionaries: Sequence[str]) -> dict[str, str]
     time again. Some rows tell for all.
     """
     some, file = table.slice(table.num_rows // 2, _SAMPLE_ROWS), BytesIO()
-    pq.write_table(some, file, compression=_CODEC, **_layout(dictionaries, some.num_rows))
+    layout = _layout(dictionaries, some.num_rows)
+    pq.write_table(some, file, compression=_CODEC, row_group_size=some.num_rows, **layout)
     group = pq.read_metadata(file).row_group(0)
     chunks = [group.column(index) for index in range(group.num_columns)]
     return {

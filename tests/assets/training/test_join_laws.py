@@ -165,10 +165,17 @@ class World:
     def amounts(
         self, asked: Sequence[Asked], known_at: datetime | None = None
     ) -> list[float | None]:
+        return self.frame(asked, [self.group.name], known_at)[
+            f"{self.group.name}__amount"
+        ].to_list()
+
+    def frame(
+        self, asked: Sequence[Asked], groups: Sequence[str], known_at: datetime | None = None
+    ) -> pl.DataFrame:
         schema = {"household_id": pl.Int64(), "event_timestamp": pl.Datetime("us", "UTC")}
         spine = keyed(pl.DataFrame(list(asked), schema=schema, orient="row"), self.group.entity)
-        frame, _ = training_frame(spine, [f"{self.group.name}:amount"], self.store, known_at)
-        return frame[f"{self.group.name}__amount"].to_list()
+        features = [f"{group}:amount" for group in groups]
+        return training_frame(spine, features, self.store, known_at)[0]
 
 
 laws = settings(max_examples=15)
@@ -197,6 +204,32 @@ def test_training_data_is_what_the_definitions_say_whatever_the_history_has_copi
 
     assert now == [known(changes, row, group.ttl) for row in asked]
     assert then == [known(changes[: last + 1], row, group.ttl) for row in asked]
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_groups_that_are_joined_together_answer_as_each_does_alone(data: st.DataObject) -> None:
+    """Those that accept the same ask together; others have another TTL, other partitions, ..."""
+    asked = data.draw(SPINES)
+    ttls = data.draw(st.lists(TTLS, min_size=1, max_size=2))
+    numbers = data.draw(st.integers(1, 4))
+
+    with tempfile.TemporaryDirectory() as root:
+        store, worlds, expected = OfflineStore(root), [], []
+        for number in range(numbers):
+            online = data.draw(st.sampled_from(list(SEMANTICS)))
+            group, some_changes, known = SEMANTICS[online]
+            ttl = data.draw(st.sampled_from(ttls))
+            group = replace(group, name=f"group_{number}", ttl=ttl)
+            changes = data.draw(st.lists(some_changes, min_size=1, max_size=3))
+            world = World(store, group, data.draw(st.sampled_from([1, 3])))
+            world.commit([*changes, *data.draw(st.lists(REFRESHES, max_size=1))])
+            worlds.append(world)
+            expected.append([known(changes, row, ttl) for row in asked])
+        frame = worlds[0].frame(asked, [world.group.name for world in worlds])
+
+    found = [frame[f"{world.group.name}__amount"].to_list() for world in worlds]
+    assert found == expected
 
 
 @pytest.mark.parametrize("online", list(SEMANTICS))
