@@ -21,6 +21,7 @@ _BYTES_A_ROW = (
     4  # more than that, as for entities with few rows in many hours, is not worth reading
 )
 _BEGIN = np.dtype("<u4")
+_FORM = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class CellIndex:
         """The arrays one behind the other, and the words that tell how to read them."""
         arrays = (self.entities, self.begins, self.before)
         words = {
+            "form": _FORM,
             "entities": len(self.entities),
             "slots": self.before.shape[1],
             "first": self.first,
@@ -106,9 +108,15 @@ class CellIndex:
         return b"".join(array.tobytes() for array in arrays), json.dumps(words)
 
     @classmethod
-    def from_bytes(cls, content: memoryview, words: str) -> "CellIndex":
-        """What `to_bytes` gave."""
+    def from_bytes(cls, content: memoryview, words: str) -> "CellIndex | None":
+        """What `to_bytes` gave; `None` if it was that of another release.
+
+        Raises:
+            ValueError: It is damaged.
+        """
         said = json.loads(words)
+        if said.get("form") != _FORM:
+            return None
         count, slots, arrays, offset = int(said["entities"]), int(said["slots"]), [], 0
         for dtype, size in zip(said["types"], (count, count + 1, (count + 1) * slots), strict=True):
             arrays.append(np.frombuffer(content, dtype, size, offset))

@@ -100,7 +100,7 @@ class MonthlyRows:
             if not files and not outdated:
                 return self._read_cell(cell, columns)
             rows = self._without(outdated, self._read([cell], columns))
-        except (pl.exceptions.PolarsError, OSError):
+        except (pl.exceptions.PolarsError, OSError, ValueError):
             # It was removed as outdated, or is damaged. The table has all of its rows.
             return RowsOfMonth.of(self._read(self._files(month, bucket, partitions), columns))
         return RowsOfMonth.of(pl.concat([rows, self._read(files, columns)]) if files else rows)

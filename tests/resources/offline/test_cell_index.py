@@ -52,7 +52,9 @@ def test_the_newest_row_up_to_a_partition_is_found_at_one_look(
     if index is None:
         assert frame.height < 40
         return
-    again = CellIndex.from_bytes(memoryview(index.to_bytes()[0]), index.to_bytes()[1])
+    content, words = index.to_bytes()
+    again = CellIndex.from_bytes(memoryview(content), words)
+    assert again is not None
     asked = [(entity, number) for entity, number in asked if entity < len(index.entities)]
     numbers = partition_numbers(frame["event_timestamp"].to_physical().to_numpy(), cut)
     base = int(numbers.min())
@@ -93,3 +95,16 @@ def test_of_few_rows_in_many_hours_there_is_no_index() -> None:
 
     assert CellIndex.of(few, spec) is None
     assert CellIndex.of(many, spec) is not None
+
+
+def test_an_index_of_another_form_is_none_and_one_cut_short_is_refused() -> None:
+    index = CellIndex.of(
+        sorted_rows([(1, START + timedelta(hours=hour)) for hour in range(24)]),
+        feature_table(LAST_BASKET),
+    )
+    assert index is not None
+    content, words = index.to_bytes()
+
+    assert CellIndex.from_bytes(memoryview(content), words.replace('"form": 1', '"form": 2')) is None
+    with pytest.raises(ValueError, match="buffer"):
+        CellIndex.from_bytes(memoryview(content)[:-1], words)
