@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...contract.feature_group import FeatureGroupSpec, Online
 from ...contract.partitions import PARTITIONINGS
 from ...contract.status import microseconds
-from ...resources.offline.cell_index import partition_numbers
+from ...resources.offline.cell_index import cut_of, partition_numbers
 from ...resources.offline.column_values import Positions
 from ...resources.offline.history import month_of
 
@@ -100,8 +100,9 @@ class Acceptance:
 
     def numbers(self, newest: Instants) -> NDArray[np.int64]:
         """The numbers of the partitions that are known up to some ends of intervals."""
-        length = microseconds(PARTITIONINGS[self.group.partitions].length)
-        return partition_numbers(newest, (length, int(self.group.online is not Online.UPSERT)))
+        cut = PARTITIONINGS[self.group.partitions]
+        stamped_at_end = self.group.online is not Online.UPSERT
+        return partition_numbers(newest, cut_of(cut, stamped_at_end=stamped_at_end))
 
     def months(self, accepted: Intervals) -> Iterator[Month]:
         """The months, newest first, of the partitions that may hold a row of some intervals.
@@ -125,8 +126,11 @@ class Acceptance:
             )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _ends(partitioning: str, partitions: tuple[str, ...]) -> Instants:
     """When partitions end; many groups have the same ones, and of hours there are thousands."""
     cut = PARTITIONINGS[partitioning]
-    return np.array([microseconds(cut.window(key).end - _EPOCH) for key in partitions], np.int64)
+    ends = [microseconds(cut.window(key).end - _EPOCH) for key in partitions]
+    found = np.array(ends, np.int64)
+    found.flags.writeable = False  # it is everybody's
+    return found

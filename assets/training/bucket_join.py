@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,24 @@ class Reading:
     files_opened: int
     files: int
     history_covers: int | None
+
+
+class _Fetched(Protocol):
+    """A month's rows, as a future has them."""
+
+    def result(self) -> RowsOfMonth: ...
+
+    def cancel(self) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A month's rows, read by whoever wants them."""
+
+    result: Callable[[], RowsOfMonth]
+
+    def cancel(self) -> None:
+        """Nothing has begun."""
 
 
 class GroupJoin:
@@ -69,14 +88,18 @@ class GroupJoin:
             reader: Fetches months ahead.
         """
         is_open = np.ones(len(questions.spine.rows), np.bool_)
-        ahead: deque[tuple[Positions, Callable[[], RowsOfMonth]]] = deque()
-        for month, asked in questions.months:
-            if is_open.take(asked).any():
-                ahead.append((asked, self._begun(questions.spine.bucket, month, reader)))
-            while len(ahead) > self._ahead:
+        ahead: deque[tuple[Positions, _Fetched]] = deque()
+        try:
+            for month, asked in questions.asked():
+                if is_open.take(asked).any():
+                    ahead.append((asked, self._begun(questions.spine.bucket, month, reader)))
+                while len(ahead) > self._ahead:
+                    self._answer(questions, is_open, *ahead.popleft())
+            while ahead:
                 self._answer(questions, is_open, *ahead.popleft())
-        while ahead:
-            self._answer(questions, is_open, *ahead.popleft())
+        finally:
+            for _, fetched in ahead:
+                fetched.cancel()
 
     def values(self) -> pl.DataFrame:
         """The features as known at each row of the spine; null where nothing was."""
@@ -92,18 +115,18 @@ class GroupJoin:
             history_covers=history.covers if history else None,
         )
 
-    def _begun(self, bucket: int, month: Month, reader: Executor) -> Callable[[], RowsOfMonth]:
-        """What gives a month's rows."""
+    def _begun(self, bucket: int, month: Month, reader: Executor) -> "_Fetched":
+        """A month's rows, which are on their way if the network is."""
         columns = list(self.group.columns)
         rows = partial(self._source.read, month.key, bucket, month.partitions, columns)
-        return reader.submit(rows).result if self._ahead else rows
+        return reader.submit(rows) if self._ahead else _Read(rows)
 
     def _answer(
         self,
         questions: Questions,
         is_open: NDArray[np.bool_],
         asked: Positions,
-        rows: Callable[[], RowsOfMonth],
+        fetched: "_Fetched",
     ) -> None:
         """Answer what the month can.
 
@@ -111,8 +134,9 @@ class GroupJoin:
         """
         asked = asked[is_open.take(asked)]
         if not len(asked):
+            fetched.cancel()
             return
-        month, spine, accepted = rows(), questions.spine, questions.accepted
+        month, spine, accepted = fetched.result(), questions.spine, questions.accepted
         there, found = self._newest(questions, asked, month)
         known = asked.take(there)
         is_open[known] = False
@@ -132,6 +156,6 @@ class GroupJoin:
             entities = positions_of(spine.entities, {keys[0]: month.index.entities})
             return month.index.newest(entities.take(codes), questions.partitions.take(asked))
         rows = SortedRows.of(month.columns, keys)
-        among = rows.slices_of(spine.entities).of(codes)
+        among = rows.slices_of(spine.entities).at(codes)
         there, found = rows.newest(among, questions.accepted.newest.take(asked))
         return there, rows.places(found)

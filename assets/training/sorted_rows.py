@@ -19,7 +19,7 @@ class Slices:
     begins: Positions
     lengths: Positions
 
-    def of(self, entities: Positions) -> "Slices":
+    def at(self, entities: Positions) -> "Slices":
         """Those of some of the entities, which may repeat."""
         return Slices(self.begins.take(entities), self.lengths.take(entities))
 
@@ -70,7 +70,7 @@ class SortedRows:
         Args:
             asked: Distinct join keys without nulls.
         """
-        return self.slices.of(positions_of(asked, self.entities))
+        return self.slices.at(positions_of(asked, self.entities))
 
     def newest(self, among: Slices, until: Instants) -> tuple[Positions, Positions]:
         """Find the newest row of each of some slices, up to an instant each.

@@ -5,6 +5,7 @@ look at how many of its rows lie in the partitions before: no search, and no rea
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,8 @@ from ...contract.status import microseconds
 from .column_values import Positions, values_of
 from .table_spec import EVENT_TIMESTAMP, TableSpec
 
-_BYTES_A_ROW = (
-    4  # more than that, as for entities with few rows in many hours, is not worth reading
-)
+# More, as of entities with few rows in many hours, is not worth reading.
+_BYTES_A_ROW, _SMALL = 6, 1 << 12
 _BEGIN = np.dtype("<u4")
 _FORM = 1
 
@@ -56,14 +56,15 @@ class CellIndex:
         Returns:
             `None` where the join key is no single number, or the index would be large.
         """
-        cut, (key, *more) = cut_of(spec), spec.key
+        cut, (key, *more) = table_cut(spec), spec.key
         keys, times = values_of(rows[key]), np.asarray(values_of(rows[EVENT_TIMESTAMP]))
         if cut is None or more or not isinstance(keys, np.ndarray) or keys.dtype.kind != "i":
             return None
         numbers = partition_numbers(times, cut)
         first, slots = int(numbers.min()), int(numbers.max() - numbers.min()) + 2
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-        if len(starts) * slots > _BYTES_A_ROW * len(keys):
+        most = max(_SMALL, _BYTES_A_ROW * len(keys))
+        if len(starts) * slots > most:
             return None
         begins = np.append(starts, len(keys))
         rank = np.repeat(np.arange(len(starts)), np.diff(begins))
@@ -72,7 +73,13 @@ class CellIndex:
         )
         before = np.cumsum(counts.reshape(-1, slots), axis=1)
         width = np.min_scalar_type(before.max()).newbyteorder("<")
-        return cls(keys[starts], begins.astype(_BEGIN), before.astype(width), first, cut)
+        index = cls(keys[starts], begins.astype(_BEGIN), before.astype(width), first, cut)
+        return index if sum(array.nbytes for array in index.arrays) <= most else None
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """What is stored, in order."""
+        return self.entities, self.begins, self.before
 
     def newest(
         self, entities: Positions, partitions: NDArray[np.int64]
@@ -96,16 +103,17 @@ class CellIndex:
 
     def to_bytes(self) -> tuple[bytes, str]:
         """The arrays one behind the other, and the words that tell how to read them."""
-        arrays = (self.entities, self.begins, self.before)
+        content = b"".join(array.tobytes() for array in self.arrays)
         words = {
             "form": _FORM,
             "entities": len(self.entities),
             "slots": self.before.shape[1],
             "first": self.first,
             "cut": self.cut,
-            "types": [array.dtype.str for array in arrays],
+            "types": [array.dtype.str for array in self.arrays],
+            "sum": _sum(content),
         }
-        return b"".join(array.tobytes() for array in arrays), json.dumps(words)
+        return content, json.dumps(words)
 
     @classmethod
     def from_bytes(cls, content: memoryview, words: str) -> "CellIndex | None":
@@ -117,23 +125,50 @@ class CellIndex:
         said = json.loads(words)
         if said.get("form") != _FORM:
             return None
-        count, slots, arrays, offset = int(said["entities"]), int(said["slots"]), [], 0
-        for dtype, size in zip(said["types"], (count, count + 1, (count + 1) * slots), strict=True):
-            arrays.append(np.frombuffer(content, dtype, size, offset))
-            offset += arrays[-1].nbytes
-        entities, begins, before = arrays
-        length, shift = said["cut"]
-        return cls(entities, begins, before.reshape(-1, slots), int(said["first"]), (length, shift))
+        if said.get("sum") != _sum(content):
+            msg = "the index beside the rows is damaged"
+            raise ValueError(msg)
+        try:
+            count, slots = int(said["entities"]), int(said["slots"])
+            entities, begins, before = _split(content, said["types"], count, slots)
+            length, shift = said["cut"]
+            first = int(said["first"])
+        except (KeyError, TypeError) as error:
+            msg = f"the words on the index beside the rows cannot be read ({error!r})"
+            raise ValueError(msg) from error
+        return cls(entities, begins, before.reshape(-1, slots), first, (length, shift))
 
 
-def cut_of(spec: TableSpec) -> tuple[int, int] | None:
-    """How a table's partitions are counted, as `CellIndex.cut` has it; `None`: not by time."""
+def _split(
+    content: memoryview, types: Sequence[str], entities: int, slots: int
+) -> Iterator[NDArray[Any]]:
+    sizes, offset = (entities, entities + 1, (entities + 1) * slots), 0
+    for dtype, size in zip(types, sizes, strict=True):
+        array = np.frombuffer(content, dtype, size, offset)
+        offset += array.nbytes
+        yield array
+
+
+def table_cut(spec: TableSpec) -> tuple[int, int] | None:
+    """How a table's partitions are counted; `None`: they are not by time."""
     if not isinstance(spec.partitioning, Partitioning):
         return None
-    return microseconds(spec.partitioning.length), int(spec.stamped_at_end)
+    return cut_of(spec.partitioning, stamped_at_end=spec.stamped_at_end)
+
+
+def cut_of(partitioning: Partitioning, *, stamped_at_end: bool) -> tuple[int, int]:
+    """How partitions are counted, as `CellIndex.cut` has it."""
+    return microseconds(partitioning.length), int(stamped_at_end)
 
 
 def partition_numbers(instants: NDArray[np.int64], cut: tuple[int, int]) -> NDArray[np.int64]:
     """The numbers of the partitions whose rows may bear these event timestamps."""
     length, shift = cut
     return (instants - shift) // length
+
+
+def _sum(content: bytes | memoryview) -> int:
+    """The sum of all words: a byte that changed shows, and it costs a twentieth of a CRC."""
+    whole = len(content) // 8
+    rest = int.from_bytes(content[whole * 8 :], "little")
+    return (int(np.frombuffer(content, "<u8", whole).sum()) + rest) % (1 << 64)

@@ -17,19 +17,20 @@ Values: TypeAlias = NDArray[Any] | pl.Series
 Columns: TypeAlias = Mapping[str, Values]
 """Columns of the same length, by name."""
 
-_IN_ARRAYS = (
-    pl.Int32(),
-    pl.Int64(),
-    pl.Float32(),
-    pl.Float64(),
-    pl.Date(),
-    pl.Datetime("us", "UTC"),
-)
+IN_ARRAYS: Mapping[pl.DataType, np.dtype[Any]] = {
+    pl.Int32(): np.dtype("<i4"),
+    pl.Int64(): np.dtype("<i8"),
+    pl.Float32(): np.dtype("<f4"),
+    pl.Float64(): np.dtype("<f8"),
+    pl.Date(): np.dtype("<i4"),
+    pl.Datetime("us", "UTC"): np.dtype("<i8"),
+}
+"""The types whose values an array holds, and of what type that array is."""
 
 
 def is_held_by_an_array(column: pl.Series) -> bool:
     """Whether an array holds all of a column's values."""
-    return column.dtype in _IN_ARRAYS and not column.null_count()
+    return column.dtype in IN_ARRAYS and not column.null_count()
 
 
 def values_of(column: pl.Series) -> Values:
@@ -40,6 +41,13 @@ def values_of(column: pl.Series) -> Values:
 def columns_of(rows: pl.DataFrame) -> dict[str, Values]:
     """The columns of a frame, by name."""
     return {column.name: values_of(column) for column in rows.iter_columns()}
+
+
+def frame_of(columns: Columns, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The frame that `columns_of` was given, whose columns had these types."""
+    return pl.DataFrame(
+        [pl.Series(name, values).cast(schema[name]) for name, values in columns.items()]
+    )
 
 
 def taken(values: Values, positions: Positions) -> Values:

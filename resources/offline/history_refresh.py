@@ -33,7 +33,7 @@ from .maintenance.derived import remove_replaced_files
 from .offline_table import OfflineTable
 from .plain_columns import write_plain
 from .table_snapshot import TableSnapshot
-from .table_spec import BUCKET_COLUMN, TableSpec
+from .table_spec import BUCKET_COLUMN
 
 _APPLICATION = "headrace/history"
 _LAYOUT = (MONTH_COLUMN, BUCKET_COLUMN)
@@ -128,7 +128,7 @@ def _written(
             if rows.is_empty():
                 continue
             path = f"{MONTH_COLUMN}={month}/{BUCKET_COLUMN}={bucket}/{uuid4().hex}.parquet"
-            _write(rows, snapshot.spec, path, files)
+            _write(rows, snapshot, path, files)
             yield AddAction(
                 path=path,
                 size=files.get_file_info(path).size,
@@ -139,8 +139,12 @@ def _written(
             )
 
 
-def _write(rows: pl.DataFrame, spec: TableSpec, path: str, files: pyarrow.fs.FileSystem) -> None:
-    index = CellIndex.of(rows, spec)
+def _write(
+    rows: pl.DataFrame, snapshot: TableSnapshot, path: str, files: pyarrow.fs.FileSystem
+) -> None:
+    # In an object store nobody reads by place, and so nobody would read it.
+    is_local = "://" not in snapshot.log.uri
+    index = CellIndex.of(rows, snapshot.spec) if is_local else None
     beside = None if index is None else index.to_bytes()
     # Delta's streams take bytes alone; what is buffered is given to them so.
     buffered = max(_BUFFERED, len(beside[0]) + 1 if beside else 0)

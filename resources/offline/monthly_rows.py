@@ -8,8 +8,8 @@ import polars as pl
 
 from ...contract.partitions import Partitioning
 from ...contract.status import microseconds
-from .cell_index import CellIndex, cut_of
-from .column_values import Columns, columns_of
+from .cell_index import CellIndex, table_cut
+from .column_values import Columns, columns_of, frame_of
 from .history import History, history_of, month_of
 from .plain_columns import PlainFile
 from .table_snapshot import TableSnapshot
@@ -31,7 +31,7 @@ class RowsOfMonth:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "RowsOfMonth":
         """Rows in any order."""
-        return cls(columns_of(rows))
+        return cls(columns_of(rows.rechunk()))
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class MonthlyRows:
             month: As in `2018-01`.
             bucket: The number of an entity bucket.
             partitions: Those of the month that are wanted.
-            columns: Features, and perhaps others; join keys and event timestamp come with them.
+            columns: Features; event timestamp and join keys, or an index, come with them.
         """
         columns = [*self.snapshot.spec.order, *columns]
         tail = self.uncovered.intersection(partitions)
@@ -99,7 +99,7 @@ class MonthlyRows:
         try:
             if not files and not outdated:
                 return self._read_cell(cell, columns)
-            rows = self._without(outdated, self._read([cell], columns))
+            rows = self._without(outdated, self._cell_frame(cell, columns))
         except (pl.exceptions.PolarsError, OSError, ValueError):
             # It was removed as outdated, or is damaged. The table has all of its rows.
             return RowsOfMonth.of(self._read(self._files(month, bucket, partitions), columns))
@@ -122,18 +122,26 @@ class MonthlyRows:
         return self.snapshot.scan_files(uris).select(columns).collect()
 
     def _read_cell(self, uri: str, columns: Sequence[str]) -> RowsOfMonth:
-        spec = self.snapshot.spec
-        file = PlainFile.of(uri, {name: spec.schema[name] for name in columns})
-        self.opened.add(uri)
+        file, spec = self._plain(uri, columns), self.snapshot.spec
         beside = file.read_beside()
         index = None if beside is None else CellIndex.from_bytes(*beside)
-        if index is not None and index.cut == cut_of(spec):
-            columns = [name for name in columns if name not in spec.key]
-        else:
-            index = None
+        if index is None or index.cut != table_cut(spec):
+            return RowsOfMonth(self._columns(file, columns))
+        without_keys = [name for name in columns if name not in spec.key]
+        return RowsOfMonth(self._columns(file, without_keys), index)
+
+    def _cell_frame(self, uri: str, columns: Sequence[str]) -> pl.DataFrame:
+        found = self._columns(self._plain(uri, columns), columns)
+        return frame_of(found, self.snapshot.spec.schema).select(columns)
+
+    def _plain(self, uri: str, columns: Sequence[str]) -> PlainFile:
+        self.opened.add(uri)
+        return PlainFile.of(uri, {name: self.snapshot.spec.schema[name] for name in columns})
+
+    def _columns(self, file: PlainFile, columns: Sequence[str]) -> Columns:
         others = [name for name in columns if name not in file.places]
-        found = columns_of(self._read([uri], others)) if others else {}
-        return RowsOfMonth({**found, **file.read(columns)}, index)
+        found = columns_of(self._read([file.uri], others)) if others else {}
+        return {**found, **file.read(columns)}
 
     def _outdated(self, month: str) -> list[datetime]:
         """The ends of the month's partitions of which the history has rows of an earlier commit."""

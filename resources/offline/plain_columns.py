@@ -6,6 +6,7 @@ Reading one costs little more than copying it; a general reader takes more than 
 the planning of it and for fresh memory. What is not plain is left to that reader.
 """
 
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,23 +20,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from .column_values import is_held_by_an_array
+from .column_values import IN_ARRAYS, is_held_by_an_array
 
-# Of each type of a feature that an array holds: how Parquet stores it, and what numpy calls that.
-_STORED: dict[pl.DataType, tuple[str, np.dtype[Any]]] = {
-    pl.Int32(): ("INT32", np.dtype("<i4")),
-    pl.Int64(): ("INT64", np.dtype("<i8")),
-    pl.Float32(): ("FLOAT", np.dtype("<f4")),
-    pl.Float64(): ("DOUBLE", np.dtype("<f8")),
-    pl.Date(): ("INT32", np.dtype("<i4")),
-    pl.Datetime("us", "UTC"): ("INT64", np.dtype("<i8")),
-}
+_STORED = {"<i4": "INT32", "<i8": "INT64", "<f4": "FLOAT", "<f8": "DOUBLE"}
+"""How Parquet stores the values of an array."""
 _CODEC, _RAW_LZ4 = "lz4", "lz4_raw"  # as the writer names it, and the bytes themselves
-_OFFSET, _SIZE, _WORDS = "headrace.beside.offset", "headrace.beside.size", "headrace.beside"
+_BESIDE = b"headrace.beside"
 _ONE_PAGE = 1 << 30
 # The least that Parquet says before a page is 17 bytes, and the most, without statistics, 29.
 _TWO_HEADERS = 34
-_SAMPLE_ROWS, _WORTH_IT = 8_192, 0.5
+_SAMPLE_ROWS = 8_192
+# Copying an array takes a tenth of decompressing it; of other columns the decoding takes most.
+_PLAIN_SHRINKS_TO, _OTHERS_SHRINK_TO = 0.5, 0.9
 
 
 def write_plain(
@@ -59,9 +55,9 @@ def write_plain(
         writer.write_table(table, row_group_size=table.num_rows)
         if beside is not None:
             content, words = beside
-            place = {_OFFSET: str(sink.tell()), _SIZE: str(len(content)), _WORDS: words}
+            place = json.dumps([sink.tell(), len(content), words])
             sink.write(content)
-            writer.add_key_value_metadata(place)
+            writer.add_key_value_metadata({_BESIDE.decode(): place})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +84,7 @@ class PlainFile:
 
         Raises:
             OSError: The file cannot be read, or ends too early.
+            ValueError: What it says of what was written beside the columns is damaged.
         """
         if "://" in uri:
             return cls(uri, {})
@@ -95,14 +92,8 @@ class PlainFile:
             footer = pq.read_metadata(uri)
         except pa.ArrowException as error:
             raise OSError(str(error)) from error
-        found = footer.metadata or {}
-        beside = None
-        if _WORDS.encode() in found:
-            offset, size, words = (
-                found[each.encode()].decode() for each in (_OFFSET, _SIZE, _WORDS)
-            )
-            beside = int(offset), int(size), words
-        return cls(uri, _places(footer, schema), beside)
+        found = (footer.metadata or {}).get(_BESIDE)
+        return cls(uri, _places(footer, schema), None if found is None else _beside(found))
 
     def read(self, names: Collection[str]) -> dict[str, NDArray[Any]]:
         """Those of some columns that lie plain.
@@ -166,6 +157,11 @@ class _Place:
         return np.frombuffer(values, self.dtype)
 
 
+def _beside(found: bytes) -> tuple[int, int, str]:
+    offset, size, words = json.loads(found)
+    return int(offset), int(size), str(words)
+
+
 @contextmanager
 def _opened(uri: str) -> Iterator[int]:
     file = os.open(uri, os.O_RDONLY)
@@ -191,11 +187,11 @@ def _places(footer: pq.FileMetaData, schema: Mapping[str, pl.DataType]) -> dict[
     group, found = footer.row_group(0), {}
     for index in range(group.num_columns):
         chunk = group.column(index)
-        stored = _STORED.get(schema.get(chunk.path_in_schema, pl.Null()))
+        dtype = IN_ARRAYS.get(schema.get(chunk.path_in_schema, pl.Null()))
         is_required = footer.schema.column(index).max_definition_level == 0
-        if stored is None or chunk.physical_type != stored[0] or not is_required:
+        if dtype is None or chunk.physical_type != _STORED[dtype.str] or not is_required:
             continue
-        place = _Place.of(chunk, stored[1])
+        place = _Place.of(chunk, dtype)
         if place is not None:
             found[chunk.path_in_schema] = place
     return found
@@ -212,19 +208,19 @@ def _layout(dictionaries: Sequence[str], rows: int) -> dict[str, Any]:
 
 
 def _compression(table: pa.Table, dictionaries: Sequence[str]) -> dict[str, str]:
-    """LZ4, a tenth larger than zstd and read in half of the time; none where it gains nothing.
+    """LZ4, a tenth larger than zstd and read in half of the time; none where it gains too little.
 
-    Floats that no two rows share do not shrink, and what is not compressed is read in half of the
-    time again. Some rows tell for all.
+    Some rows tell for all.
     """
     some, file = table.slice(table.num_rows // 2, _SAMPLE_ROWS), BytesIO()
     layout = _layout(dictionaries, some.num_rows)
     pq.write_table(some, file, compression=_CODEC, row_group_size=some.num_rows, **layout)
     group = pq.read_metadata(file).row_group(0)
     chunks = [group.column(index) for index in range(group.num_columns)]
-    return {
-        chunk.path_in_schema: _CODEC
-        if chunk.total_compressed_size < _WORTH_IT * chunk.total_uncompressed_size
-        else "none"
-        for chunk in chunks
-    }
+    found = {}
+    for chunk in chunks:
+        others = chunk.path_in_schema.split(".")[0] in dictionaries
+        worth_it = _OTHERS_SHRINK_TO if others else _PLAIN_SHRINKS_TO
+        shrinks = chunk.total_compressed_size < worth_it * chunk.total_uncompressed_size
+        found[chunk.path_in_schema] = _CODEC if shrinks else "none"
+    return found

@@ -122,10 +122,14 @@ WIDE = EntitySpec(
     "wide",
     (JoinKey("tag", DType.BYTES), JoinKey("on", DType.DATE), JoinKey("number", DType.INT32)),
 )
+DAYS = EntitySpec("day", (JoinKey("on", DType.DATE),))
+SMALL = EntitySpec("small", (JoinKey("number", DType.INT32),))
 # Of each entity three, for the households 1 to 3; the wide ones differ in one key each.
 ENTITIES = {
     HOUSEHOLD: pl.DataFrame({"household_id": [-1, 2, 2**62]}),
     WORDS: pl.DataFrame({"word": ["", "ä", "a"]}),
+    DAYS: pl.DataFrame({"on": [date(1969, 12, 31), date(1970, 1, 1), date(2018, 1, 1)]}),
+    SMALL: pl.DataFrame({"number": pl.Series([-(2**31), 0, 2**31 - 1], dtype=pl.Int32)}),
     WIDE: pl.DataFrame(
         {
             "tag": [b"\x00", b"", b""],

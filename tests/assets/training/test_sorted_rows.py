@@ -33,7 +33,7 @@ def test_the_newest_row_until_a_time_is_found_in_whatever_order_the_rows_are(
     codes = [distinct.to_list().index(value) for value in wanted[key]]
 
     sorted_rows = SortedRows.of(columns, [key])
-    among = sorted_rows.slices_of(columns_of(distinct.to_frame())).of(np.array(codes, np.int64))
+    among = sorted_rows.slices_of(columns_of(distinct.to_frame())).at(np.array(codes, np.int64))
     there, found = sorted_rows.newest(among, np.asarray(columns_of(wanted)["event_timestamp"]))
 
     known = [

@@ -1,3 +1,4 @@
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from shutil import rmtree
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -153,6 +155,12 @@ def test_a_vacuumed_a_damaged_and_a_lost_history_change_no_answer(baskets: Offli
     vacuumed = read(3)
     now = read()
     for file in found(baskets).cells.values():
+        content = bytearray(Path(file).read_bytes())
+        place, size, _ = json.loads(pq.read_metadata(file).metadata[b"headrace.beside"])
+        content[place + size // 2] ^= 1
+        Path(file).write_bytes(content)
+    flipped = read()
+    for file in found(baskets).cells.values():
         Path(file).write_bytes(b"PAR1, but no more than that")
     damaged = read()
     rmtree(history_uri(baskets.snapshot()))
@@ -160,6 +168,7 @@ def test_a_vacuumed_a_damaged_and_a_lost_history_change_no_answer(baskets: Offli
 
     assert [frame.rows() for frame in vacuumed] == [frame.rows() for frame in whole]
     assert now[0].rows() != whole[0].rows()
+    assert [frame.rows() for frame in flipped] == [frame.rows() for frame in now]
     assert [frame.rows() for frame in damaged] == [frame.rows() for frame in now]
     assert [frame.rows() for frame in lost] == [frame.rows() for frame in now]
 
