@@ -14,6 +14,7 @@ from headrace.contract.partitions import HOURLY
 from headrace.resources.offline.entity_buckets import entity_buckets
 from headrace.resources.offline.history import history_of
 from headrace.resources.offline.history_refresh import refresh_history
+from headrace.resources.offline.monthly_rows import MonthlyRows
 from headrace.resources.offline.offline_store import OfflineStore
 from headrace.resources.offline.offline_table import Computation, OfflineTable
 from headrace.resources.offline.table_spec import feature_table
@@ -125,6 +126,23 @@ def test_older_months_are_left_closed_once_every_row_is_answered(store: OfflineS
 
     assert frame["last_basket__amount"].to_list() == [120.0]
     assert (reading.files_opened, reading.files) == (1, 5 * BUCKETS)
+
+
+def test_months_fetched_ahead_from_afar_answer_the_same_and_no_more_than_one_is_needless(
+    store: OfflineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = filled(store, replace(LAST_BASKET, ttl=None), [0, 31, 59, 90, 120])
+    refresh_history(table)
+    recent, mixed = spine((7, 125)), spine((7, 125), (8, 40), (9, 70), (99, 125), (3, 1))
+    near, _ = read(store, mixed, "last_basket:amount")
+
+    monkeypatch.setattr(MonthlyRows, "is_local", False)
+    far, _ = read(store, mixed, "last_basket:amount")
+    _, (reading,) = read(store, recent, "last_basket:amount")
+
+    assert far.equals(near)
+    assert far["last_basket__amount"].to_list() == [120.0, 31.0, 59.0, None, 0.0]
+    assert reading.files_opened <= 2
 
 
 def test_groups_of_several_entities_and_buckets_are_joined_to_one_spine(
